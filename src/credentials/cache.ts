@@ -1,0 +1,277 @@
+/** @module The role sessions held in memory: one call in flight each, renewed early, served while valid. */
+import { LRUCache } from "lru-cache";
+import { CrossroleError } from "../errors.ts";
+import { CallBudget } from "./call-budget.ts";
+import { Entry } from "./entry.ts";
+import { hasPassed, isRenewalDue, remainingMs, untilRenewalMs } from "./renewal.ts";
+import { sessionKey } from "./session-key.ts";
+import { validateBase, validateSession } from "./validate.ts";
+import { TemporaryCredentials } from "./types.ts";
+import type {
+  AssumeRole,
+  CredentialEvent,
+  CredentialSource,
+  Instant,
+  LoadBaseCredentials,
+  RoleSession,
+  SigningCredentials,
+} from "./types.ts";
+
+/** When a call to STS, or the loading of a base, is given up: 10 seconds. */
+const ATTEMPT_TIMEOUT_MS = 10_000;
+
+/** The longest nap of a session's timer, so that a clock set or a sleep is noticed within 30 s. */
+const MAX_NAP_MS = 30_000;
+
+export interface CacheOptions {
+  readonly assumeRole: AssumeRole;
+  readonly loadBase: LoadBaseCredentials;
+  readonly now: () => Instant;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly onEvent: (event: CredentialEvent) => void;
+  /** STS calls per second in the long run, and at once. */
+  readonly callsPerSecond: number;
+  readonly burst: number;
+  /** Most sessions and bases held; the least recently asked for goes first. Default 10,000. */
+  readonly maxSessions?: number;
+}
+
+export class CredentialCache {
+  readonly #options: CacheOptions;
+  readonly #budget: CallBudget;
+  readonly #entries: LRUCache<string, Entry>;
+
+  constructor(options: CacheOptions) {
+    this.#options = options;
+    this.#budget = new CallBudget({
+      perSecond: options.callsPerSecond,
+      burst: options.burst,
+      monotonicMs: () => options.now().monotonicMs,
+    });
+    this.#entries = new LRUCache({
+      max: options.maxSessions ?? 10_000,
+      dispose: (entry) => entry.close(),
+    });
+  }
+
+  /**
+   * The credentials of `session`: at once, without a promise, when valid ones are held. Otherwise
+   * waits for STS, but `holdMs` at most; the call goes on when the caller has gone.
+   *
+   * @throws {@link CrossroleError} of the last attempt, or `ERR_CREDENTIALS_PENDING` after `holdMs`.
+   */
+  get(
+    session: RoleSession,
+    options: { readonly holdMs: number },
+  ): TemporaryCredentials | Promise<TemporaryCredentials> {
+    const now = this.#options.now();
+    const entry = this.#entryOf(session, now);
+    const held = this.#valid(entry, now);
+    if (held instanceof TemporaryCredentials) return held;
+    return within(this.#obtained(entry, now), options.holdMs, session);
+  }
+
+  /** Lets go of every session but `sessions` and what they are assumed from. */
+  retain(sessions: Iterable<RoleSession>): void {
+    const wanted = new Set<string>();
+    for (const session of sessions) {
+      for (let source: CredentialSource | undefined = session; source !== undefined;) {
+        wanted.add(sessionKey(source));
+        source = source.kind === "role" ? source.source : undefined;
+      }
+    }
+    for (const key of this.#entries.keys()) if (!wanted.has(key)) this.#entries.delete(key);
+  }
+
+  /** Cancels every timer and call; what waits for a call is refused with `ERR_CLOSED`. */
+  close(): void {
+    this.#budget.close();
+    this.#entries.clear();
+  }
+
+  #entryOf(source: CredentialSource, now: Instant): Entry {
+    const key = sessionKey(source);
+    let entry = this.#entries.get(key);
+    if (entry === undefined) {
+      entry = new Entry(source, now);
+      this.#entries.set(key, entry);
+    }
+    entry.askedAt = now;
+    return entry;
+  }
+
+  /** What is held and valid, and, when it is half spent, the renewal started behind it. */
+  #valid(entry: Entry, now: Instant): SigningCredentials | undefined {
+    const { held } = entry;
+    if (held === undefined || remainingMs(held.lease, now) <= 0) return undefined;
+    if (isRenewalDue(held.lease, now)) this.#renew(entry, now);
+    return held.credentials;
+  }
+
+  /** What the call in flight or a new one brings; the last error during the pause that follows it. */
+  #obtained(entry: Entry, now: Instant): Promise<SigningCredentials> {
+    if (entry.flight === undefined && entry.isResting(now) && entry.failure !== undefined) {
+      return Promise.reject(entry.failure.error);
+    }
+    return this.#start(entry);
+  }
+
+  #renew(entry: Entry, now: Instant): void {
+    if (entry.flight !== undefined || entry.isResting(now)) return;
+    this.#start(entry).catch(() => {
+      // Reported by #attempt; the credentials held stay valid until their own expiration.
+    });
+  }
+
+  /** One promise in flight, owned by the entry and by no request: a caller who hangs up cancels nothing. */
+  #start(entry: Entry): Promise<SigningCredentials> {
+    if (entry.flight !== undefined) return entry.flight;
+    const flight = this.#attempt(entry).finally(() => {
+      entry.flight = undefined;
+      this.#schedule(entry);
+    });
+    entry.flight = flight;
+    flight.catch(() => {
+      // Whoever waits for it gets the error; that nobody does is no fault of the process.
+    });
+    return flight;
+  }
+
+  async #attempt(entry: Entry): Promise<SigningCredentials> {
+    const { now, onEvent, random } = this.#options;
+    try {
+      const signer = await this.#signerOf(entry.source);
+      await this.#budgetFor(entry);
+      const started = now();
+      const credentials = await this.#call(entry, signer);
+      const renewal = entry.held !== undefined;
+      const finished = now();
+      entry.hold(credentials, finished, random());
+      const elapsedMs = finished.monotonicMs - started.monotonicMs;
+      if (!entry.closed)
+        onEvent({ type: "obtained", source: entry.source, credentials, renewal, elapsedMs });
+      return credentials;
+    } catch (error) {
+      if (!entry.closed)
+        this.#fail(entry, error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
+  }
+
+  #fail(entry: Entry, error: Error): void {
+    const { now, onEvent, random } = this.#options;
+    const at = now();
+    const retryInMs = entry.fail(error, at, random());
+    if (error instanceof CrossroleError && error.code === "ERR_BASE_EXPIRED") this.#spend(entry);
+    const left = entry.held === undefined ? 0 : Math.max(0, remainingMs(entry.held.lease, at));
+    onEvent({ type: "failed", source: entry.source, error, remainingMs: left, retryInMs });
+  }
+
+  /** STS called the signer expired, whatever its own date says: the next attempt gets a new one. */
+  #spend(entry: Entry): void {
+    if (entry.source.kind !== "role") return;
+    const signer = this.#entries.peek(sessionKey(entry.source.source));
+    signer?.spend();
+  }
+
+  /** The credentials that sign the call. A hop is a session like any other: cached, shared, renewed. */
+  #signerOf(source: CredentialSource): Promise<SigningCredentials | undefined> {
+    if (source.kind === "base") return Promise.resolve(undefined);
+    const now = this.#options.now();
+    const entry = this.#entryOf(source.source, now);
+    const held = entry.spent ? undefined : this.#valid(entry, now);
+    return held === undefined ? this.#obtained(entry, now) : Promise.resolve(held);
+  }
+
+  async #budgetFor(entry: Entry): Promise<void> {
+    const { source } = entry;
+    const asksSts = source.kind === "role" || source.provider.kind === "webIdentity";
+    if (!asksSts) return;
+    const isHeld =
+      entry.held !== undefined && remainingMs(entry.held.lease, this.#options.now()) > 0;
+    await this.#budget.take(isHeld ? "renewal" : "first");
+  }
+
+  async #call(entry: Entry, signer: SigningCredentials | undefined): Promise<SigningCredentials> {
+    const { assumeRole, loadBase, now } = this.#options;
+    const { source } = entry;
+    if (source.kind === "base") {
+      const credentials = await bounded(entry, (signal) => loadBase(source, { signal }));
+      return validateBase(credentials, source, now().wallMs);
+    }
+    if (signer === undefined) throw new TypeError("a role session has a signer");
+    const credentials = await bounded(entry, (signal) => assumeRole(source, signer, { signal }));
+    return validateSession(credentials, source, now().wallMs);
+  }
+
+  /** Wakes for the renewal or the retry, and every 30 s to see whether a clock has moved. */
+  #schedule(entry: Entry): void {
+    if (entry.closed) return;
+    const now = this.#options.now();
+    const dueMs = Math.max(
+      entry.held === undefined ? 0 : untilRenewalMs(entry.held.lease, now),
+      entry.restMs(now),
+    );
+    entry.wakeIn(Math.min(dueMs, MAX_NAP_MS), () => this.#wake(entry));
+  }
+
+  #wake(entry: Entry): void {
+    const now = this.#options.now();
+    // A session nobody asked for during one whole lifetime is let go; the next caller starts it anew.
+    if (hasPassed(entry.askedAt, entry.lifetimeMs, now)) {
+      this.#entries.delete(sessionKey(entry.source));
+      this.#options.onEvent({ type: "lapsed", source: entry.source });
+      return;
+    }
+    if (entry.held === undefined || isRenewalDue(entry.held.lease, now)) this.#renew(entry, now);
+    if (entry.flight === undefined) this.#schedule(entry);
+  }
+}
+
+/** `pending`, or an error after `holdMs`. The timer is the only thing that ends with the wait. */
+async function within(
+  pending: Promise<SigningCredentials>,
+  holdMs: number,
+  session: RoleSession,
+): Promise<TemporaryCredentials> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const giveUp = () => {
+    const message = `no credentials for ${session.roleArn} yet; STS has been asked`;
+    reject(new CrossroleError("ERR_CREDENTIALS_PENDING", message));
+  };
+  const timer = holdMs === Infinity ? undefined : setTimeout(giveUp, holdMs);
+  try {
+    const credentials = await Promise.race([pending, late]);
+    if (credentials instanceof TemporaryCredentials) return credentials;
+    throw new TypeError("a role session yields temporary credentials");
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** One call, given up at its time-out or with its entry, even when whoever was called heeds no signal. */
+async function bounded<T>(entry: Entry, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const abort = new AbortController();
+  const { promise: givenUp, reject } = Promise.withResolvers<never>();
+  const giveUp = (reason: CrossroleError) => {
+    reject(reason);
+    abort.abort(reason);
+  };
+  const timer = setTimeout(() => giveUp(timedOut(entry.source)), ATTEMPT_TIMEOUT_MS);
+  entry.onClose = () => giveUp(new CrossroleError("ERR_CLOSED", "the session is no longer wanted"));
+  try {
+    return await Promise.race([call(abort.signal), givenUp]);
+  } finally {
+    clearTimeout(timer);
+    entry.onClose = undefined;
+  }
+}
+
+function timedOut(source: CredentialSource): CrossroleError {
+  const what = source.kind === "role" ? `STS for ${source.roleArn}` : `base "${source.name}"`;
+  return new CrossroleError(
+    "ERR_STS_UNAVAILABLE",
+    `${what} did not answer within ${ATTEMPT_TIMEOUT_MS / 1000} s`,
+  );
+}

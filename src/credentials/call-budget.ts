@@ -1,0 +1,70 @@
+/** @module How often STS may be called by this process: a token bucket, first use before renewal. */
+import { CrossroleError } from "../errors.ts";
+
+/** Who is waiting for the call: somebody with nothing in hand, or a renewal that has time. */
+export type CallPriority = "first" | "renewal";
+
+interface Waiter {
+  readonly proceed: () => void;
+  readonly giveUp: (error: CrossroleError) => void;
+}
+
+/**
+ * Grants at most `burst` calls at once and `perSecond` in the long run. A first use never waits
+ * behind a renewal: the one is somebody's start, the other has half a life left.
+ */
+export class CallBudget {
+  readonly #perSecond: number;
+  readonly #burst: number;
+  readonly #monotonicMs: () => number;
+  readonly #queues: Record<CallPriority, Waiter[]> = { first: [], renewal: [] };
+  #tokens: number;
+  #filledMs: number;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: { perSecond: number; burst: number; monotonicMs: () => number }) {
+    this.#perSecond = options.perSecond;
+    this.#burst = options.burst;
+    this.#monotonicMs = options.monotonicMs;
+    this.#tokens = options.burst;
+    this.#filledMs = options.monotonicMs();
+  }
+
+  /** Resolves when a call may be made. @throws {@link CrossroleError} `ERR_CLOSED` after {@link close}. */
+  take(priority: CallPriority): Promise<void> {
+    return new Promise((proceed, giveUp) => {
+      this.#queues[priority].push({ proceed, giveUp });
+      this.#grant();
+    });
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    for (const queue of Object.values(this.#queues)) {
+      for (const waiter of queue.splice(0)) {
+        waiter.giveUp(new CrossroleError("ERR_CLOSED", "crossrole is shutting down"));
+      }
+    }
+  }
+
+  #grant(): void {
+    this.#refill();
+    while (this.#tokens >= 1) {
+      const waiter = this.#queues.first.shift() ?? this.#queues.renewal.shift();
+      if (waiter === undefined) return;
+      this.#tokens--;
+      waiter.proceed();
+    }
+    if (this.#queues.first.length + this.#queues.renewal.length === 0) return;
+    clearTimeout(this.#timer);
+    const untilNextMs = Math.ceil(((1 - this.#tokens) / this.#perSecond) * 1000);
+    this.#timer = setTimeout(() => this.#grant(), untilNextMs).unref();
+  }
+
+  #refill(): void {
+    const nowMs = this.#monotonicMs();
+    const earned = ((nowMs - this.#filledMs) / 1000) * this.#perSecond;
+    this.#tokens = Math.min(this.#burst, this.#tokens + earned);
+    this.#filledMs = nowMs;
+  }
+}

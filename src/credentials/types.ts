@@ -1,0 +1,159 @@
+/** @module What the core speaks of: credentials, what they come from, and the ports it is given. */
+
+interface CredentialsInit {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+  readonly expiration?: Date | undefined;
+  readonly issuedAt: Date;
+}
+
+/**
+ * Credentials that can sign a request: long-lived keys, or temporary credentials.
+ *
+ * The secrets are private fields behind getters: neither `util.inspect`, `JSON.stringify`, a spread
+ * nor a structured clone can show them. The access key id is no secret: it joins CloudTrail.
+ */
+export class SigningCredentials {
+  readonly accessKeyId: string;
+  /** Absent for credentials that do not expire, or whose provider does not say when. */
+  readonly expiration: Date | undefined;
+  /** When they were issued, as near as it is known. In the past of whoever reads it. */
+  readonly issuedAt: Date;
+  readonly #secretAccessKey: string;
+  readonly #sessionToken: string | undefined;
+
+  constructor(init: CredentialsInit) {
+    this.accessKeyId = init.accessKeyId;
+    this.expiration = init.expiration;
+    this.issuedAt = init.issuedAt;
+    this.#secretAccessKey = init.secretAccessKey;
+    this.#sessionToken = init.sessionToken;
+  }
+
+  get secretAccessKey(): string {
+    return this.#secretAccessKey;
+  }
+
+  get sessionToken(): string | undefined {
+    return this.#sessionToken;
+  }
+}
+
+/** What STS hands out for a role session: always with a session token and an expiration. */
+export class TemporaryCredentials extends SigningCredentials {
+  declare readonly expiration: Date;
+  readonly #sessionToken: string;
+
+  constructor(
+    init: CredentialsInit & { readonly sessionToken: string; readonly expiration: Date },
+  ) {
+    super(init);
+    this.#sessionToken = init.sessionToken;
+  }
+
+  override get sessionToken(): string {
+    return this.#sessionToken;
+  }
+}
+
+/** Where the first AssumeRole's signature comes from. */
+export type BaseProvider =
+  | { readonly kind: "default" }
+  | { readonly kind: "profile"; readonly profile: string }
+  | { readonly kind: "environment" }
+  | { readonly kind: "container" }
+  | { readonly kind: "instance" }
+  | { readonly kind: "process"; readonly command: string }
+  | {
+      readonly kind: "webIdentity";
+      readonly tokenFile: string;
+      readonly roleArn: string;
+      readonly sessionName: string;
+      readonly durationSeconds: number;
+    };
+
+/** Base credentials: what the first AssumeRole of a chain is signed with. */
+export interface BaseCredentials {
+  readonly kind: "base";
+  /** The name under `bases` in the configuration. */
+  readonly name: string;
+  readonly provider: BaseProvider;
+  /** The region whose STS is asked, for providers that ask STS. */
+  readonly region: string;
+}
+
+/**
+ * One assumption of a role, with every input that STS, or a policy, could tell apart. What the
+ * cache is keyed by. A hop on the way is the `source` of the session behind it.
+ *
+ * @see https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+ */
+export interface RoleSession {
+  readonly kind: "role";
+  /** What signs the AssumeRole call: the base, or the session of the hop before. */
+  readonly source: BaseCredentials | RoleSession;
+  readonly roleArn: string;
+  readonly sessionName: string;
+  /** 900 to 43200. */
+  readonly durationSeconds: number;
+  readonly region: string;
+  readonly externalId?: string | undefined;
+  readonly sessionTags: Readonly<Record<string, string>>;
+  readonly transitiveTagKeys: readonly string[];
+  readonly sourceIdentity?: string | undefined;
+  readonly policyArns: readonly string[];
+  /** An inline session policy, as JSON text. */
+  readonly policy?: string | undefined;
+}
+
+export type CredentialSource = BaseCredentials | RoleSession;
+
+/**
+ * Assumes one role, signed by `signer`. One call to STS, no retry.
+ *
+ * @throws {@link CrossroleError} with a code of STS's or of the base's.
+ */
+export type AssumeRole = (
+  session: RoleSession,
+  signer: SigningCredentials,
+  options: { readonly signal: AbortSignal },
+) => Promise<TemporaryCredentials>;
+
+/**
+ * Loads base credentials from where they are kept.
+ *
+ * @throws {@link CrossroleError} `ERR_BASE_UNAVAILABLE` that names the base and what was tried.
+ */
+export type LoadBaseCredentials = (
+  base: BaseCredentials,
+  options: { readonly signal: AbortSignal },
+) => Promise<SigningCredentials>;
+
+/** Now, on both clocks: the wall clock may be set, the monotonic one stops while a laptop sleeps. */
+export interface Instant {
+  /** Milliseconds since the epoch. */
+  readonly wallMs: number;
+  /** Milliseconds since some start; never goes back. */
+  readonly monotonicMs: number;
+}
+
+/** What happened to a session, for whoever keeps the log and the metrics. */
+export type CredentialEvent =
+  | {
+      readonly type: "obtained";
+      readonly source: CredentialSource;
+      readonly credentials: SigningCredentials;
+      /** False for the first, true for a renewal of what was held. */
+      readonly renewal: boolean;
+      readonly elapsedMs: number;
+    }
+  | {
+      readonly type: "failed";
+      readonly source: CredentialSource;
+      readonly error: Error;
+      /** Milliseconds of life left in what is still held; 0 when nobody is served. */
+      readonly remainingMs: number;
+      readonly retryInMs: number;
+    }
+  | { readonly type: "lapsed"; readonly source: CredentialSource };

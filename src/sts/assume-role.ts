@@ -1,0 +1,112 @@
+/** @module One hop: AssumeRole, or AssumeRoleWithWebIdentity, with everything that STS can be told. */
+import { readFile } from "node:fs/promises";
+import type { AssumeRoleCommandInput } from "@aws-sdk/client-sts";
+import { CrossroleError, messageOf } from "../errors.ts";
+import type {
+  AssumeRole,
+  BaseCredentials,
+  BaseProvider,
+  RoleSession,
+  SigningCredentials,
+  TemporaryCredentials,
+} from "../credentials/types.ts";
+import { explainAssumption, explainWebIdentity } from "./errors.ts";
+import type { CallSts } from "./sts-client.ts";
+
+/**
+ * The longest session of a role that was assumed by a role: 1 hour. Asking for more is refused.
+ *
+ * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
+ */
+const MAX_CHAINED_SECONDS = 3_600;
+
+/** The port {@link AssumeRole}, over HTTP. */
+export function assumeRoleWith(callSts: CallSts): AssumeRole {
+  return async (session, signer, { signal }) => {
+    const input = inputOf(session, signer);
+    try {
+      return await callSts({
+        region: session.region,
+        signer,
+        durationSeconds: input.DurationSeconds ?? MAX_CHAINED_SECONDS,
+        send: (client, { AssumeRoleCommand }) =>
+          client.send(new AssumeRoleCommand(input), { abortSignal: signal }),
+      });
+    } catch (error) {
+      throw explainAssumption(error, session, signer);
+    }
+  };
+}
+
+function inputOf(session: RoleSession, signer: SigningCredentials): AssumeRoleCommandInput {
+  const tags = Object.entries(session.sessionTags).map(([Key, Value]) => ({ Key, Value }));
+  return {
+    RoleArn: session.roleArn,
+    RoleSessionName: session.sessionName,
+    DurationSeconds: durationOf(session, signer),
+    ...(session.externalId === undefined ? {} : { ExternalId: session.externalId }),
+    ...(tags.length === 0 ? {} : { Tags: tags }),
+    ...(session.transitiveTagKeys.length === 0
+      ? {}
+      : { TransitiveTagKeys: [...session.transitiveTagKeys] }),
+    ...(session.sourceIdentity === undefined ? {} : { SourceIdentity: session.sourceIdentity }),
+    ...(session.policyArns.length === 0
+      ? {}
+      : { PolicyArns: session.policyArns.map((arn) => ({ arn })) }),
+    ...(session.policy === undefined ? {} : { Policy: session.policy }),
+  };
+}
+
+/** A signer with a session token is itself a session: what it assumes is chained, and capped by AWS. */
+function durationOf(session: RoleSession, signer: SigningCredentials): number {
+  const isChained = session.source.kind === "role" || signer.sessionToken !== undefined;
+  return isChained
+    ? Math.min(session.durationSeconds, MAX_CHAINED_SECONDS)
+    : session.durationSeconds;
+}
+
+type WebIdentity = Extract<BaseProvider, { kind: "webIdentity" }>;
+
+/** Loads a web-identity base (IRSA): the token file is read at each use, because the kubelet rotates it. */
+export function assumeWithWebIdentity(
+  callSts: CallSts,
+): (
+  base: BaseCredentials,
+  provider: WebIdentity,
+  options: { readonly signal: AbortSignal },
+) => Promise<TemporaryCredentials> {
+  return async (base, provider, { signal }) => {
+    const token = await readToken(base, provider.tokenFile);
+    try {
+      return await callSts({
+        region: base.region,
+        durationSeconds: provider.durationSeconds,
+        send: (client, { AssumeRoleWithWebIdentityCommand }) =>
+          client.send(
+            new AssumeRoleWithWebIdentityCommand({
+              RoleArn: provider.roleArn,
+              RoleSessionName: provider.sessionName,
+              DurationSeconds: provider.durationSeconds,
+              WebIdentityToken: token,
+            }),
+            { abortSignal: signal },
+          ),
+      });
+    } catch (error) {
+      throw explainWebIdentity(error, base, provider);
+    }
+  };
+}
+
+async function readToken(base: BaseCredentials, tokenFile: string): Promise<string> {
+  const token = await readFile(tokenFile, "utf8").catch((error: unknown) => {
+    throw new CrossroleError(
+      "ERR_BASE_UNAVAILABLE",
+      `base "${base.name}": cannot read the web identity token: ${messageOf(error)}`,
+      { cause: error },
+    );
+  });
+  if (token.trim() !== "") return token.trim();
+  const message = `base "${base.name}": the web identity token file ${tokenFile} is empty`;
+  throw new CrossroleError("ERR_BASE_UNAVAILABLE", message);
+}

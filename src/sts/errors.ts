@@ -1,0 +1,130 @@
+/** @module What STS's answers mean: one table from AWS's error names to ours, and words for each. */
+import { CrossroleError, messageOf } from "../errors.ts";
+import type { CrossroleErrorCode } from "../errors.ts";
+import type { BaseCredentials, RoleSession, SigningCredentials } from "../credentials/types.ts";
+import { explainDenial, signerName } from "./explain-denial.ts";
+
+type StsErrorCode = Extract<
+  CrossroleErrorCode,
+  | "ERR_ROLE_DENIED"
+  | "ERR_STS_THROTTLED"
+  | "ERR_BASE_EXPIRED"
+  | "ERR_STS_MALFORMED"
+  | "ERR_STS_UNAVAILABLE"
+>;
+
+/**
+ * AWS's error names by what they mean for the next attempt; an `Exception` at the end is cut off
+ * first. What is not named here is transient.
+ *
+ * @see https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
+ * @see https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html#API_AssumeRole_Errors
+ */
+const CODES: ReadonlyMap<string, StsErrorCode> = new Map([
+  ["AccessDenied", "ERR_ROLE_DENIED"],
+  ["NotAuthorized", "ERR_ROLE_DENIED"],
+  ["UnauthorizedOperation", "ERR_ROLE_DENIED"],
+  ["OptInRequired", "ERR_ROLE_DENIED"],
+  ["MalformedPolicyDocument", "ERR_ROLE_DENIED"],
+  ["PackedPolicyTooLarge", "ERR_ROLE_DENIED"],
+  ["RegionDisabled", "ERR_ROLE_DENIED"],
+  ["ValidationError", "ERR_ROLE_DENIED"],
+  ["Validation", "ERR_ROLE_DENIED"],
+  ["InvalidParameterValue", "ERR_ROLE_DENIED"],
+  ["NoSuchEntity", "ERR_ROLE_DENIED"],
+  ["IDPRejectedClaim", "ERR_ROLE_DENIED"],
+  ["InvalidIdentityToken", "ERR_ROLE_DENIED"],
+  ["Throttling", "ERR_STS_THROTTLED"],
+  ["Throttled", "ERR_STS_THROTTLED"],
+  ["RequestLimitExceeded", "ERR_STS_THROTTLED"],
+  ["RequestThrottled", "ERR_STS_THROTTLED"],
+  ["TooManyRequests", "ERR_STS_THROTTLED"],
+  ["SlowDown", "ERR_STS_THROTTLED"],
+  ["ExpiredToken", "ERR_BASE_EXPIRED"],
+  ["InvalidClientTokenId", "ERR_BASE_EXPIRED"],
+  ["UnrecognizedClient", "ERR_BASE_EXPIRED"],
+  ["SignatureDoesNotMatch", "ERR_BASE_EXPIRED"],
+  ["InvalidSignature", "ERR_BASE_EXPIRED"],
+  ["IncompleteSignature", "ERR_BASE_EXPIRED"],
+  ["MissingAuthenticationToken", "ERR_BASE_EXPIRED"],
+]);
+
+/** `error`, thrown while `session` was being assumed by `signer`: classified and explained. */
+export function explainAssumption(
+  error: unknown,
+  session: RoleSession,
+  signer: SigningCredentials,
+): CrossroleError {
+  const code = codeOf(error);
+  const said = saidBy(error);
+  const what = `AssumeRole of ${session.roleArn}`;
+  const explain = {
+    ERR_ROLE_DENIED: () => explainDenial(session, { name: nameOf(error), said }),
+    ERR_STS_THROTTLED: () => `STS throttled ${what} (${said}); it is asked again later`,
+    ERR_BASE_EXPIRED: () =>
+      `STS does not accept the credentials that sign ${what} (${said}): ` +
+      `${signerName(session.source)}, access key id ${signer.accessKeyId}; renew them at their source`,
+    ERR_STS_MALFORMED: () => `${what} got an answer that is none of STS's (${said})`,
+    ERR_STS_UNAVAILABLE: () => `${what} failed at STS in ${session.region} (${said})`,
+  } satisfies Record<StsErrorCode, () => string>;
+  return new CrossroleError(code, explain[code](), { cause: error });
+}
+
+/** The same for AssumeRoleWithWebIdentity, whose identity is a token file and no credentials. */
+export function explainWebIdentity(
+  error: unknown,
+  base: BaseCredentials,
+  provider: { readonly roleArn: string; readonly tokenFile: string },
+): CrossroleError {
+  const code = codeOf(error);
+  const where =
+    code === "ERR_ROLE_DENIED" || code === "ERR_BASE_EXPIRED"
+      ? `; check the token in ${provider.tokenFile} (audience, expiry), the trust policy of the role ` +
+        "(Federated principal, sub and aud conditions) and the OIDC provider in that account"
+      : "";
+  const message =
+    `AssumeRoleWithWebIdentity of ${provider.roleArn} for base "${base.name}" ` +
+    `failed (${saidBy(error)})${where}`;
+  return new CrossroleError(code, message, { cause: error });
+}
+
+/** Whether STS refused the call because of this machine's clock: its own `Date` then heals the next. */
+export function isClockError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error.name === "RequestTimeTooSkewed" || error.name === "RequestExpired") return true;
+  return /^Signature (?:expired|not yet current)/.test(error.message);
+}
+
+function codeOf(error: unknown): StsErrorCode {
+  if (error instanceof CrossroleError && error.code === "ERR_STS_MALFORMED") return error.code;
+  if (isClockError(error)) return "ERR_STS_UNAVAILABLE";
+  const named = CODES.get(nameOf(error).replace(/Exception$/, ""));
+  if (named !== undefined) return named;
+  const status = statusOf(error);
+  if (status === 429) return "ERR_STS_THROTTLED";
+  // The SDK could read nothing of a 200: an HTML page of a proxy, a cut answer.
+  return status === 200 ? "ERR_STS_MALFORMED" : "ERR_STS_UNAVAILABLE";
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : "";
+}
+
+/** STS's own words on one line, at most 600 characters of them, behind the error's name. */
+function saidBy(error: unknown): string {
+  const message = messageOf(error).replaceAll(/\s+/g, " ").slice(0, 600).trim();
+  const name = nameOf(error);
+  const status = statusOf(error);
+  const parts = [name === "Error" || name === "CrossroleError" ? "" : name, message];
+  if (status !== undefined && status >= 500) parts.unshift(`HTTP ${status}`);
+  return parts.filter((part) => part !== "").join(": ");
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (typeof error !== "object" || error === null || !("$metadata" in error)) return undefined;
+  const { $metadata: metadata } = error;
+  if (typeof metadata !== "object" || metadata === null || !("httpStatusCode" in metadata)) {
+    return undefined;
+  }
+  return typeof metadata.httpStatusCode === "number" ? metadata.httpStatusCode : undefined;
+}

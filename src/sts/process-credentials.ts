@@ -1,0 +1,51 @@
+/** @module What a `credential_process` prints. */
+
+/** Credentials as the SDK's providers hand them out. */
+export interface Identity {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+  readonly expiration?: Date | undefined;
+}
+
+/**
+ * Reads the output of a credential process.
+ *
+ * @throws Error that says what is wrong with it, and never quotes it.
+ * @see https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
+ */
+export function parseProcessCredentials(stdout: string): Identity {
+  const output = parseObject(stdout);
+  if (output["Version"] !== 1) throw new Error("its output has no Version 1");
+  const text = (name: string) => {
+    const value = output[name];
+    return typeof value === "string" && value !== "" ? value : undefined;
+  };
+  const accessKeyId = text("AccessKeyId");
+  const secretAccessKey = text("SecretAccessKey");
+  if (accessKeyId === undefined || secretAccessKey === undefined) {
+    throw new Error("its output has no AccessKeyId and SecretAccessKey");
+  }
+  const sessionToken = text("SessionToken");
+  const expiration = text("Expiration");
+  return {
+    accessKeyId,
+    secretAccessKey,
+    sessionToken,
+    expiration: expiration === undefined ? undefined : new Date(expiration),
+  };
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // JSON.parse quotes what it could not read, and that is somebody's secret.
+    throw new Error("its output is not JSON");
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Error("its output is not a JSON object");
+  }
+  return { ...value };
+}

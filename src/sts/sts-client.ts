@@ -1,0 +1,130 @@
+/** @module The one place that speaks to STS: regional endpoint, clock skew, no retry of the SDK's own. */
+import type * as Sdk from "@aws-sdk/client-sts";
+import { CrossroleError } from "../errors.ts";
+import { TemporaryCredentials } from "../credentials/types.ts";
+import type { SigningCredentials } from "../credentials/types.ts";
+import { credibleSkewOf, skewOf } from "./clock-skew.ts";
+import type { Exchange } from "./clock-skew.ts";
+import { isClockError } from "./errors.ts";
+
+/** A connection that is not made in 2 s will not be made; the whole call is bounded by the core. */
+const CONNECTION_TIMEOUT_MS = 2_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+interface Answer {
+  readonly Credentials?: Sdk.Credentials | undefined;
+}
+
+interface StsRequest {
+  readonly region: string;
+  /** Absent for AssumeRoleWithWebIdentity, which is not signed. */
+  readonly signer?: SigningCredentials;
+  readonly durationSeconds: number;
+  readonly send: (client: Sdk.STSClient, sdk: typeof Sdk) => Promise<Answer>;
+}
+
+export interface StsOptions {
+  /** Instead of the region's own endpoint: a VPC endpoint, or an STS for tests. */
+  readonly endpoint?: string | undefined;
+  /** Told when an answer proves another skew: milliseconds that the wall clock is behind STS's. */
+  readonly onSkew: (skewMs: number) => void;
+}
+
+/** Asks STS for credentials, once. The SDK is loaded at the first call: it is most of the start-up. */
+export type CallSts = (request: StsRequest) => Promise<TemporaryCredentials>;
+
+export function createSts(options: StsOptions): CallSts {
+  let skewMs = 0;
+  let requestHandler: Sdk.STSClient["config"]["requestHandler"] | undefined;
+  const learn = (measuredMs: number | undefined) => {
+    if (measuredMs === undefined || measuredMs === skewMs) return;
+    skewMs = measuredMs;
+    options.onSkew(skewMs);
+  };
+
+  return async ({ region, signer, durationSeconds, send }) => {
+    const sdk = await import("@aws-sdk/client-sts");
+    const client = new sdk.STSClient({
+      region,
+      ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+      credentials: signer === undefined ? noCredentials : identityOf(signer),
+      systemClockOffset: skewMs,
+      maxAttempts: 1,
+      requestHandler: requestHandler ?? {
+        connectionTimeout: CONNECTION_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+      },
+    });
+    requestHandler ??= client.config.requestHandler;
+    const exchange = observe(client);
+    try {
+      const { Credentials: issued } = await send(client, sdk);
+      const expiration = issued?.Expiration;
+      if (expiration !== undefined) learn(credibleSkewOf(exchange(), expiration, durationSeconds));
+      return toCredentials(issued, exchange(), skewMs);
+    } catch (error) {
+      if (isClockError(error)) learn(skewOf(exchange()));
+      throw error;
+    }
+  };
+}
+
+/** Notes when the request of `client` went out and what the answer, good or bad, was dated. */
+function observe(client: Sdk.STSClient): () => Exchange {
+  const seen = {
+    sentMs: Date.now(),
+    receivedMs: Date.now(),
+    date: undefined as string | undefined,
+  };
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      seen.sentMs = Date.now();
+      const result = await next(args);
+      seen.receivedMs = Date.now();
+      seen.date = dateHeaderOf(result.response);
+      return result;
+    },
+    // The innermost step: it sees answers that the deserializer turns into errors.
+    { step: "deserialize", priority: "low", name: "crossroleClockSkew" },
+  );
+  return () => seen;
+}
+
+function dateHeaderOf(response: unknown): string | undefined {
+  if (typeof response !== "object" || response === null || !("headers" in response))
+    return undefined;
+  const { headers } = response;
+  if (typeof headers !== "object" || headers === null || !("date" in headers)) return undefined;
+  return typeof headers.date === "string" ? headers.date : undefined;
+}
+
+function identityOf(signer: SigningCredentials) {
+  return {
+    accessKeyId: signer.accessKeyId,
+    secretAccessKey: signer.secretAccessKey,
+    ...(signer.sessionToken === undefined ? {} : { sessionToken: signer.sessionToken }),
+  };
+}
+
+/** AssumeRoleWithWebIdentity is not signed; the SDK must not go looking for credentials for it. */
+async function noCredentials(): Promise<never> {
+  throw new TypeError("this call is not signed");
+}
+
+/** The credentials, with their expiration by this machine's clock: that is what every reader has. */
+function toCredentials(
+  issued: Sdk.Credentials | undefined,
+  { sentMs }: Exchange,
+  skewMs: number,
+): TemporaryCredentials {
+  if (issued?.Expiration === undefined) {
+    throw new CrossroleError("ERR_STS_MALFORMED", "STS answered 200 without credentials");
+  }
+  return new TemporaryCredentials({
+    accessKeyId: issued.AccessKeyId ?? "",
+    secretAccessKey: issued.SecretAccessKey ?? "",
+    sessionToken: issued.SessionToken ?? "",
+    expiration: new Date(issued.Expiration.getTime() - skewMs),
+    issuedAt: new Date(sentMs),
+  });
+}

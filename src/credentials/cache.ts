@@ -41,6 +41,7 @@ export class CredentialCache {
   readonly #options: CacheOptions;
   readonly #budget: CallBudget;
   readonly #entries: LRUCache<string, Entry>;
+  #closed = false;
 
   constructor(options: CacheOptions) {
     this.#options = options;
@@ -59,12 +60,14 @@ export class CredentialCache {
    * The credentials of `session`: at once, without a promise, when valid ones are held. Otherwise
    * waits for STS, but `holdMs` at most; the call goes on when the caller has gone.
    *
-   * @throws {@link CrossroleError} of the last attempt, or `ERR_CREDENTIALS_PENDING` after `holdMs`.
+   * @throws {@link CrossroleError} of the last attempt, `ERR_CREDENTIALS_PENDING` after `holdMs`, or
+   * `ERR_CLOSED` after {@link close}.
    */
   get(
     session: RoleSession,
     options: { readonly holdMs: number },
   ): TemporaryCredentials | Promise<TemporaryCredentials> {
+    if (this.#closed) return Promise.reject(closing());
     const now = this.#options.now();
     const entry = this.#entryOf(session, now);
     const held = this.#valid(entry, now);
@@ -86,6 +89,7 @@ export class CredentialCache {
 
   /** Cancels every timer and call; what waits for a call is refused with `ERR_CLOSED`. */
   close(): void {
+    this.#closed = true;
     this.#budget.close();
     this.#entries.clear();
   }
@@ -140,9 +144,12 @@ export class CredentialCache {
 
   async #attempt(entry: Entry): Promise<SigningCredentials> {
     const { now, onEvent, random } = this.#options;
+    let signer: SigningCredentials | undefined;
     try {
-      const signer = await this.#signerOf(entry.source);
+      signer = await this.#signerOf(entry.source);
       await this.#budgetFor(entry);
+      // It may have been evicted while it waited: nobody wants the call any more.
+      if (entry.closed) throw unwanted();
       const started = now();
       const credentials = await this.#call(entry, signer);
       const renewal = entry.held !== undefined;
@@ -154,25 +161,29 @@ export class CredentialCache {
       return credentials;
     } catch (error) {
       if (!entry.closed)
-        this.#fail(entry, error instanceof Error ? error : new Error(String(error)));
+        this.#fail(entry, error instanceof Error ? error : new Error(String(error)), signer);
       throw error;
     }
   }
 
-  #fail(entry: Entry, error: Error): void {
+  #fail(entry: Entry, error: Error, signer: SigningCredentials | undefined): void {
     const { now, onEvent, random } = this.#options;
     const at = now();
     const retryInMs = entry.fail(error, at, random());
-    if (error instanceof CrossroleError && error.code === "ERR_BASE_EXPIRED") this.#spend(entry);
+    if (error instanceof CrossroleError && error.code === "ERR_BASE_EXPIRED")
+      this.#spend(entry, signer);
     const left = entry.held === undefined ? 0 : Math.max(0, remainingMs(entry.held.lease, at));
     onEvent({ type: "failed", source: entry.source, error, remainingMs: left, retryInMs });
   }
 
-  /** STS called the signer expired, whatever its own date says: the next attempt gets a new one. */
-  #spend(entry: Entry): void {
+  /**
+   * STS called the signer expired, whatever its own date says: the next attempt gets a new one. A
+   * late verdict on credentials that have been replaced since says nothing of their successors.
+   */
+  #spend(entry: Entry, used: SigningCredentials | undefined): void {
     if (entry.source.kind !== "role") return;
     const signer = this.#entries.peek(sessionKey(entry.source.source));
-    signer?.spend();
+    if (signer?.held?.credentials === used) signer?.spend();
   }
 
   /** The credentials that sign the call. A hop is a session like any other: cached, shared, renewed. */
@@ -259,7 +270,7 @@ async function bounded<T>(entry: Entry, call: (signal: AbortSignal) => Promise<T
     abort.abort(reason);
   };
   const timer = setTimeout(() => giveUp(timedOut(entry.source)), ATTEMPT_TIMEOUT_MS);
-  entry.onClose = () => giveUp(new CrossroleError("ERR_CLOSED", "the session is no longer wanted"));
+  entry.onClose = () => giveUp(unwanted());
   try {
     return await Promise.race([call(abort.signal), givenUp]);
   } finally {
@@ -274,4 +285,12 @@ function timedOut(source: CredentialSource): CrossroleError {
     "ERR_STS_UNAVAILABLE",
     `${what} did not answer within ${ATTEMPT_TIMEOUT_MS / 1000} s`,
   );
+}
+
+function unwanted(): CrossroleError {
+  return new CrossroleError("ERR_CLOSED", "the session is no longer wanted");
+}
+
+function closing(): CrossroleError {
+  return new CrossroleError("ERR_CLOSED", "crossrole is shutting down");
 }

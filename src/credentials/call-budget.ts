@@ -21,6 +21,7 @@ export class CallBudget {
   #tokens: number;
   #filledMs: number;
   #timer: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(options: { perSecond: number; burst: number; monotonicMs: () => number }) {
     this.#perSecond = options.perSecond;
@@ -32,6 +33,7 @@ export class CallBudget {
 
   /** Resolves when a call may be made. @throws {@link CrossroleError} `ERR_CLOSED` after {@link close}. */
   take(priority: CallPriority): Promise<void> {
+    if (this.#closed) return Promise.reject(closing());
     return new Promise((proceed, giveUp) => {
       this.#queues[priority].push({ proceed, giveUp });
       this.#grant();
@@ -39,11 +41,10 @@ export class CallBudget {
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
     for (const queue of Object.values(this.#queues)) {
-      for (const waiter of queue.splice(0)) {
-        waiter.giveUp(new CrossroleError("ERR_CLOSED", "crossrole is shutting down"));
-      }
+      for (const waiter of queue.splice(0)) waiter.giveUp(closing());
     }
   }
 
@@ -67,4 +68,8 @@ export class CallBudget {
     this.#tokens = Math.min(this.#burst, this.#tokens + earned);
     this.#filledMs = nowMs;
   }
+}
+
+function closing(): CrossroleError {
+  return new CrossroleError("ERR_CLOSED", "crossrole is shutting down");
 }

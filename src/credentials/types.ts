@@ -38,6 +38,12 @@ export class SigningCredentials {
   get sessionToken(): string | undefined {
     return this.#sessionToken;
   }
+
+  /** `util.inspect` calls getters too, when it is told to: it is shown what is no secret. */
+  [Symbol.for("nodejs.util.inspect.custom")](): object {
+    const { accessKeyId, expiration, issuedAt } = this;
+    return { accessKeyId, expiration, issuedAt };
+  }
 }
 
 /** What STS hands out for a role session: always with a session token and an expiration. */

@@ -93,7 +93,7 @@ export function assumeWithWebIdentity(
           ),
       });
     } catch (error) {
-      throw explainWebIdentity(error, base, provider);
+      throw explainWebIdentity(error, base, provider, token);
     }
   };
 }
@@ -102,7 +102,7 @@ async function readToken(base: BaseCredentials, tokenFile: string): Promise<stri
   const token = await readFile(tokenFile, "utf8").catch((error: unknown) => {
     throw new CrossroleError(
       "ERR_BASE_UNAVAILABLE",
-      `base "${base.name}": cannot read the web identity token: ${messageOf(error)}`,
+      `base "${base.name}": cannot read the web identity token file ${tokenFile} (${messageOf(error)})`,
       { cause: error },
     );
   });

@@ -1,19 +1,21 @@
 /** @module Where the first signature comes from: the SDK's providers, each by its name. */
 import { exec } from "node:child_process";
 import { promisify } from "node:util";
-import { CrossroleError, messageOf } from "../errors.ts";
+import { CrossroleError } from "../errors.ts";
 import { SigningCredentials } from "../credentials/types.ts";
 import type { BaseCredentials, BaseProvider, LoadBaseCredentials } from "../credentials/types.ts";
 import { assumeWithWebIdentity } from "./assume-role.ts";
 import { parseProcessCredentials } from "./process-credentials.ts";
 import type { Identity } from "./process-credentials.ts";
+import { profileAssumers } from "./profile-assumers.ts";
+import { causeOf, saidBy } from "./said.ts";
 import type { CallSts } from "./sts-client.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface BaseOptions {
   readonly callSts: CallSts;
-  /** STS instead of the region's own, for the providers of the SDK that ask STS themselves. */
+  /** Not used: the roles of profiles are assumed by {@link BaseOptions.callSts}, too. */
   readonly endpoint?: string | undefined;
   /** What the SDK's providers look at, to say in an error what there was to find. */
   readonly environment: Environment;
@@ -28,8 +30,8 @@ export function loadBaseWith(options: BaseOptions): LoadBaseCredentials {
       return toSigning(await identityOf(base, base.provider, options, signal));
     } catch (error) {
       const tried = triedBy(base.provider, options.environment);
-      const message = `base "${base.name}": no credentials (${messageOf(error)}); tried ${tried}`;
-      throw new CrossroleError("ERR_BASE_UNAVAILABLE", message, { cause: error });
+      const message = `base "${base.name}": no credentials (${saidBy(error)}); tried ${tried}`;
+      throw new CrossroleError("ERR_BASE_UNAVAILABLE", message, { cause: causeOf(error) });
     }
   };
 }
@@ -37,14 +39,18 @@ export function loadBaseWith(options: BaseOptions): LoadBaseCredentials {
 async function identityOf(
   base: BaseCredentials,
   provider: Exclude<BaseProvider, { kind: "webIdentity" }>,
-  { endpoint }: BaseOptions,
+  { callSts }: BaseOptions,
   signal: AbortSignal,
 ): Promise<Identity> {
   if (provider.kind === "process") return await runProcess(provider.command, signal);
   const sdk = await import("@aws-sdk/credential-providers");
-  const clientConfig = { region: base.region, ...(endpoint === undefined ? {} : { endpoint }) };
-  // Without ignoreCache a profile is read once in the life of a process.
-  const init = { clientConfig, ignoreCache: true };
+  // Without ignoreCache a profile is read once in the life of a process. No clientConfig: the SDK
+  // would ask SSO, too, in the region and at the endpoint that are meant for STS.
+  const init = {
+    ...profileAssumers(callSts, base.region, signal),
+    ignoreCache: true,
+    logger: SILENT,
+  };
   switch (provider.kind) {
     case "default":
       return await sdk.fromNodeProviderChain(init)();
@@ -53,19 +59,33 @@ async function identityOf(
     case "environment":
       return await sdk.fromEnv()();
     case "container":
-      return await sdk.fromHttp()();
+      return await sdk.fromHttp({ logger: SILENT })();
     case "instance":
-      return await sdk.fromInstanceMetadata({ maxRetries: 2 })();
+      return await sdk.fromInstanceMetadata({ maxRetries: 2, logger: SILENT })();
   }
+}
+
+/** The SDK's providers warn on the console, in prose; what matters is in their errors. */
+const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+function ignore(): void {
+  // Said to nobody.
 }
 
 async function runProcess(command: string, signal: AbortSignal): Promise<Identity> {
   const { stdout } = await promisify(exec)(command, { signal }).catch((error: unknown) => {
-    // Node's message holds the whole command and its stderr: either may hold a secret.
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
-    throw new Error(`it failed with exit code ${code}`, { cause: error });
+    // Without the cause: it holds the command, stdout and stderr, and each may hold a secret.
+    throw new Error(`it ${endOf(error)}`);
   });
   return parseProcessCredentials(stdout);
+}
+
+/** How a child process ended that did not end well. */
+function endOf(error: unknown): string {
+  if (!(error instanceof Error)) return "failed";
+  if (error.name === "AbortError") return "was given up";
+  if ("signal" in error && typeof error.signal === "string") return `was ended by ${error.signal}`;
+  return "code" in error ? `failed with exit code ${String(error.code)}` : "failed";
 }
 
 function toSigning(identity: Identity): SigningCredentials {
@@ -87,12 +107,12 @@ function triedBy(provider: BaseProvider, environment: Environment): string {
     case "default":
       return (
         `the environment (${isSet("AWS_ACCESS_KEY_ID")}), ` +
-        `profile ${environment["AWS_PROFILE"] ?? "default"} of ${files}, ` +
+        `${profileIn(files, environment["AWS_PROFILE"] ?? "default")}, ` +
         `web identity (${isSet("AWS_WEB_IDENTITY_TOKEN_FILE")}), ` +
         `container credentials (${container}), instance metadata`
       );
     case "profile":
-      return `profile ${provider.profile} of ${files}; for SSO run "aws sso login --profile ${provider.profile}"`;
+      return profileIn(files, provider.profile);
     case "environment":
       return `${isSet("AWS_ACCESS_KEY_ID")}, ${isSet("AWS_SECRET_ACCESS_KEY")}`;
     case "container":
@@ -100,8 +120,17 @@ function triedBy(provider: BaseProvider, environment: Environment): string {
     case "instance":
       return `the instance metadata service at ${environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] ?? "http://169.254.169.254"}`;
     case "process":
-      return `the command ${provider.command.split(" ")[0] ?? ""}`;
+      return `the command ${programOf(provider.command)}`;
     case "webIdentity":
       return `the token file ${provider.tokenFile}`;
   }
+}
+
+function profileIn(files: string, profile: string): string {
+  return `profile ${profile} of ${files} (for SSO run "aws sso login --profile ${profile}")`;
+}
+
+/** The program alone: an argument, or a variable set in front of it, may be a secret. */
+function programOf(command: string): string {
+  return command.split(/\s+/).find((word) => word !== "" && !word.includes("=")) ?? "";
 }

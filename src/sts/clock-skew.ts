@@ -17,16 +17,21 @@ export interface Exchange {
 /**
  * Milliseconds that the wall clock is behind STS's (negative: ahead), or undefined without a usable
  * `Date`. The header counts whole seconds and the answer was under way for a while: within that
- * uncertainty the skew is 0, beyond it the least that explains the date.
+ * uncertainty the skew is 0, or still the one that is known already; beyond it the least that
+ * explains the date.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9110#name-date
  */
-export function skewOf({ sentMs, receivedMs, date }: Exchange): number | undefined {
+export function skewOf(
+  { sentMs, receivedMs, date }: Exchange,
+  knownMs: number,
+): number | undefined {
   const dateMs = Date.parse(date ?? "");
   if (Number.isNaN(dateMs)) return undefined;
   const leastMs = dateMs - receivedMs;
   const mostMs = dateMs + 1_000 - sentMs;
   if (leastMs <= 0 && mostMs >= 0) return 0;
+  if (leastMs <= knownMs && mostMs >= knownMs) return knownMs;
   return leastMs > 0 ? leastMs : mostMs;
 }
 
@@ -36,10 +41,11 @@ export function skewOf({ sentMs, receivedMs, date }: Exchange): number | undefin
  */
 export function credibleSkewOf(
   exchange: Exchange,
+  knownMs: number,
   expiration: Date,
   durationSeconds: number,
 ): number | undefined {
-  const skewMs = skewOf(exchange);
+  const skewMs = skewOf(exchange, knownMs);
   if (skewMs === undefined || skewMs === 0) return skewMs;
   const issuedMs = exchange.receivedMs + skewMs;
   const lifeMs = expiration.getTime() - issuedMs;

@@ -1,8 +1,9 @@
 /** @module What STS's answers mean: one table from AWS's error names to ours, and words for each. */
-import { CrossroleError, messageOf } from "../errors.ts";
+import { CrossroleError } from "../errors.ts";
 import type { CrossroleErrorCode } from "../errors.ts";
 import type { BaseCredentials, RoleSession, SigningCredentials } from "../credentials/types.ts";
 import { explainDenial, signerName } from "./explain-denial.ts";
+import { causeOf, nameOf, saidBy, statusOf } from "./said.ts";
 
 type StsErrorCode = Extract<
   CrossroleErrorCode,
@@ -67,14 +68,19 @@ export function explainAssumption(
     ERR_STS_MALFORMED: () => `${what} got an answer that is none of STS's (${said})`,
     ERR_STS_UNAVAILABLE: () => `${what} failed at STS in ${session.region} (${said})`,
   } satisfies Record<StsErrorCode, () => string>;
-  return new CrossroleError(code, explain[code](), { cause: error });
+  return new CrossroleError(code, explain[code](), { cause: causeOf(error) });
 }
 
-/** The same for AssumeRoleWithWebIdentity, whose identity is a token file and no credentials. */
+/**
+ * The same for AssumeRoleWithWebIdentity, whose identity is a token file and no credentials.
+ *
+ * @param token what was in the file: it is cut out of whatever STS says
+ */
 export function explainWebIdentity(
   error: unknown,
   base: BaseCredentials,
   provider: { readonly roleArn: string; readonly tokenFile: string },
+  token: string,
 ): CrossroleError {
   const code = codeOf(error);
   const where =
@@ -84,8 +90,8 @@ export function explainWebIdentity(
       : "";
   const message =
     `AssumeRoleWithWebIdentity of ${provider.roleArn} for base "${base.name}" ` +
-    `failed (${saidBy(error)})${where}`;
-  return new CrossroleError(code, message, { cause: error });
+    `failed (${saidBy(error, token)})${where}`;
+  return new CrossroleError(code, message, { cause: causeOf(error, token) });
 }
 
 /** Whether STS refused the call because of this machine's clock: its own `Date` then heals the next. */
@@ -104,27 +110,4 @@ function codeOf(error: unknown): StsErrorCode {
   if (status === 429) return "ERR_STS_THROTTLED";
   // The SDK could read nothing of a 200: an HTML page of a proxy, a cut answer.
   return status === 200 ? "ERR_STS_MALFORMED" : "ERR_STS_UNAVAILABLE";
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : "";
-}
-
-/** STS's own words on one line, at most 600 characters of them, behind the error's name. */
-function saidBy(error: unknown): string {
-  const message = messageOf(error).replaceAll(/\s+/g, " ").slice(0, 600).trim();
-  const name = nameOf(error);
-  const status = statusOf(error);
-  const parts = [name === "Error" || name === "CrossroleError" ? "" : name, message];
-  if (status !== undefined && status >= 500) parts.unshift(`HTTP ${status}`);
-  return parts.filter((part) => part !== "").join(": ");
-}
-
-function statusOf(error: unknown): number | undefined {
-  if (typeof error !== "object" || error === null || !("$metadata" in error)) return undefined;
-  const { $metadata: metadata } = error;
-  if (typeof metadata !== "object" || metadata === null || !("httpStatusCode" in metadata)) {
-    return undefined;
-  }
-  return typeof metadata.httpStatusCode === "number" ? metadata.httpStatusCode : undefined;
 }

@@ -1,6 +1,8 @@
 /** @module When IAM says no: which principal called what, and which policy, in which account, to change. */
 import { checkedRoleArn } from "../credentials/role-arn.ts";
 import type { CredentialSource, RoleSession } from "../credentials/types.ts";
+import { placeOf } from "./policy-places.ts";
+import type { Refused } from "./policy-places.ts";
 
 interface Denial {
   /** AWS's name of the error. */
@@ -10,10 +12,11 @@ interface Denial {
 }
 
 /** One line: who called what on which role, what AWS said, and where to look. */
-export function explainDenial(session: RoleSession, denial: Denial): string {
-  const advice = ADVICE.find(({ when }) => when.test(`${denial.name}: ${denial.said}`));
-  const where = advice?.look(session, principalIn(denial.said)) ?? lookAtBothSides(session, denial);
-  return `STS refused AssumeRole of ${session.roleArn} (${denial.said}); ${where}`;
+export function explainDenial(session: RoleSession, { name, said }: Denial): string {
+  const refused = refusedOf(session, said);
+  const advice = ADVICE.find(({ when }) => when.test(`${name}: ${said}`));
+  const where = placeOf(said, refused) ?? advice?.look(session, refused) ?? bothSides(refused);
+  return `STS refused AssumeRole of ${session.roleArn} (${said}); ${where}`;
 }
 
 /** The signer in words: the hop before, or the base by its name. */
@@ -24,41 +27,26 @@ export function signerName(source: CredentialSource): string {
 
 interface Advice {
   readonly when: RegExp;
-  readonly look: (session: RoleSession, principal: string | undefined) => string;
+  readonly look: (session: RoleSession, refused: Refused) => string;
 }
 
-/**
- * What AWS's words point at, the most telling first. A cross-account AssumeRole needs a yes on both
- * sides, and AWS says on which it was missing only sometimes.
- *
- * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
- */
+/** What AWS's words point at when they name no policy, the most telling first. */
 const ADVICE: readonly Advice[] = [
   {
-    when: /explicit deny in an? ([\w -]*policy|permissions boundary)/i,
-    look: () =>
-      "an explicit deny wins over every allow: look at the policy that AWS names (in AWS " +
-      "Organizations, service and resource control policies are in the management account)",
-  },
-  { when: /sts:TagSession/, look: (session) => needsAction(session, "sts:TagSession") },
-  {
-    when: /sts:SetSourceIdentity/,
-    look: (session) => needsAction(session, "sts:SetSourceIdentity"),
+    when: /sts:(TagSession|SetSourceIdentity)/,
+    look: (_, refused) =>
+      `the trust policy of ${refused.roleArn} in account ${refused.accountId} and the permission ` +
+      `policy of ${refused.signer} must both allow ${refused.action} besides sts:AssumeRole`,
   },
   {
-    when: /no resource-based policy allows/i,
-    look: (session, principal) => `look at the trust side: ${trustSide(session, principal)}`,
-  },
-  {
-    when: /no (identity-based|permissions boundary|session|service control) policy allows|no permissions boundary allows/i,
-    look: (session, principal) =>
-      `look at the permission side: ${permissionSide(session, principal)}`,
+    when: /assumed by root accounts/,
+    look: () => "AWS lets no root user assume a role: sign with an IAM user or a role",
   },
   {
     when: /MaxSessionDuration/,
-    look: (session) =>
+    look: (session, refused) =>
       `lower durationSeconds (${session.durationSeconds}) or raise the maximum session duration of ` +
-      `${session.roleArn} in account ${accountOf(session)}`,
+      `${refused.roleArn} in account ${refused.accountId}`,
   },
   {
     when: /1 hour session limit|role chaining/i,
@@ -84,47 +72,51 @@ const ADVICE: readonly Advice[] = [
   },
 ];
 
-function needsAction(session: RoleSession, action: string): string {
-  return (
-    `the trust policy of ${session.roleArn} in account ${accountOf(session)} and the permission ` +
-    `policy of ${signerName(session.source)} must both allow ${action} besides sts:AssumeRole`
-  );
-}
-
-function lookAtBothSides(session: RoleSession, { said }: Denial): string {
-  const principal = principalIn(said);
+function bothSides(refused: Refused): string {
   return (
     `AWS does not say on which side, and says the same for a role that does not exist: ` +
-    `(1) trust: ${trustSide(session, principal)}; ` +
-    `(2) permission: ${permissionSide(session, principal)}`
+    `(1) trust: ${refused.trustSide}; (2) permission: ${refused.permissionSide}`
   );
 }
 
-function trustSide(session: RoleSession, principal: string | undefined): string {
-  const externalId =
-    session.externalId === undefined
-      ? "no external id is sent, so its Condition must not ask for sts:ExternalId"
-      : "its Condition must ask for just the sts:ExternalId that is configured";
-  return (
-    `the trust policy of ${session.roleArn} in account ${accountOf(session)} must allow ` +
-    `sts:AssumeRole to ${principal ?? signerName(session.source)}; ${externalId}`
-  );
+function refusedOf(session: RoleSession, said: string): Refused {
+  const principal = principalIn(said, session.source);
+  const signerAccountId = /::(\d{12}):/.exec(principal ?? "")?.[1];
+  const signer = principal ?? signerName(session.source);
+  const action = /\bperform: (sts:\w+)/.exec(said)?.[1] ?? "sts:AssumeRole";
+  const { roleArn } = session;
+  const { accountId } = checkedRoleArn(roleArn);
+  const inAccount = signerAccountId === undefined ? "" : ` in account ${signerAccountId}`;
+  return {
+    roleArn,
+    accountId,
+    action,
+    signer: `${signer}${inAccount}`,
+    trustSide:
+      `the trust policy of ${roleArn} in account ${accountId} must allow ` +
+      `${action} to ${signer}${action === "sts:AssumeRole" ? externalIdRule(session) : ""}`,
+    permissionSide: `a permission policy of ${signer}${inAccount} must allow ${action} on ${roleArn}`,
+  };
 }
 
-function permissionSide(session: RoleSession, principal: string | undefined): string {
-  const account = principal === undefined ? undefined : /::(\d{12}):/.exec(principal)?.[1];
-  const of = principal ?? signerName(session.source);
-  const inAccount = account === undefined ? "" : ` in account ${account}`;
-  return `a permission policy of ${of}${inAccount} must allow sts:AssumeRole on ${session.roleArn}`;
-}
-
-function accountOf(session: RoleSession): string {
-  return checkedRoleArn(session.roleArn).accountId;
+function externalIdRule({ externalId }: RoleSession): string {
+  return externalId === undefined
+    ? "; no external id is sent, so its Condition must not ask for sts:ExternalId"
+    : "; its Condition must ask for just the sts:ExternalId that is configured";
 }
 
 /** The principal as AWS names it; an assumed role's session as the role that policies speak of. */
-function principalIn(said: string): string | undefined {
+function principalIn(said: string, source: CredentialSource): string | undefined {
   const arn = /\b(?:User|Role): (arn:[\w-]+:(?:iam|sts)::\d{12}:\S+)/.exec(said)?.[1];
-  if (arn === undefined) return undefined;
-  return arn.replace(/:sts::(\d{12}):assumed-role\/([^/]+)\/.*$/, ":iam::$1:role/$2");
+  const roleArn = arn?.replace(
+    /:sts::(\d{12}):assumed-role\/([^/]+)\/.*$/,
+    (_, accountId: string, roleName: string) => `:iam::${accountId}:role/${roleName}`,
+  );
+  // A session's ARN has lost the path of its role, which a policy must name.
+  const isHop = source.kind === "role" && withoutPath(source.roleArn) === roleArn;
+  return isHop ? source.roleArn : roleArn;
+}
+
+function withoutPath(roleArn: string): string {
+  return roleArn.replace(/:role\/.*\//, ":role/");
 }

@@ -53,6 +53,8 @@ export function createSts(options: StsOptions): CallSts {
       requestHandler: requestHandler ?? {
         connectionTimeout: CONNECTION_TIMEOUT_MS,
         requestTimeout: REQUEST_TIMEOUT_MS,
+        // Without it the SDK writes a warning to stderr and waits on.
+        throwOnRequestTimeout: true,
       },
     });
     requestHandler ??= client.config.requestHandler;
@@ -60,10 +62,12 @@ export function createSts(options: StsOptions): CallSts {
     try {
       const { Credentials: issued } = await send(client, sdk);
       const expiration = issued?.Expiration;
-      if (expiration !== undefined) learn(credibleSkewOf(exchange(), expiration, durationSeconds));
+      if (expiration !== undefined) {
+        learn(credibleSkewOf(exchange(), skewMs, expiration, durationSeconds));
+      }
       return toCredentials(issued, exchange(), skewMs);
     } catch (error) {
-      if (isClockError(error)) learn(skewOf(exchange()));
+      if (isClockError(error)) learn(skewOf(exchange(), skewMs));
       throw error;
     }
   };

@@ -1,0 +1,79 @@
+/** @module The environment in which only crossrole can answer. */
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * What wins over instance metadata in the provider chain of one SDK or another.
+ *
+ * @see https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
+ */
+const REMOVED: ReadonlySet<string> = new Set([
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "AWS_SECURITY_TOKEN",
+  "AWS_CREDENTIAL_EXPIRATION",
+  "AWS_PROFILE",
+  "AWS_DEFAULT_PROFILE",
+  "AWS_ROLE_ARN",
+  "AWS_WEB_IDENTITY_TOKEN_FILE",
+  "AWS_ROLE_SESSION_NAME",
+  "AWS_EC2_METADATA_DISABLED",
+  "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+]);
+
+/** The container protocol's variables, and crossrole's own: an external id is no business of the child. */
+const REMOVED_PREFIXES = [
+  "AWS_CONTAINER_CREDENTIALS_",
+  "AWS_CONTAINER_AUTHORIZATION_",
+  "CROSSROLE_",
+] as const;
+
+const LOOPBACK = ["127.0.0.1", "localhost", "::1"] as const;
+
+export interface ChildOptions {
+  /** `http://127.0.0.1:PORT`: no path, because five SDKs drop it; no slash, because one doubles it. */
+  readonly endpoint: string;
+  readonly region: string | undefined;
+  /** Leaves the shared credentials and config files in sight. */
+  readonly keepAwsFiles: boolean;
+  /** A file that is there, readable and empty on this platform. */
+  readonly emptyFile: string;
+}
+
+/** `environment` as the child gets it: what would win taken out, the way to crossrole put in. */
+export function childEnvironment(
+  environment: Environment,
+  { endpoint, region, keepAwsFiles, emptyFile }: ChildOptions,
+): Record<string, string> {
+  const child: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (value !== undefined && !isRemoved(name)) child[name] = value;
+  }
+  const noProxy = withLoopback(environment["NO_PROXY"] ?? environment["no_proxy"]);
+  return {
+    ...child,
+    AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint,
+    AWS_EC2_METADATA_V1_DISABLED: "true",
+    AWS_METADATA_SERVICE_TIMEOUT: "5",
+    AWS_METADATA_SERVICE_NUM_ATTEMPTS: "3",
+    NO_PROXY: noProxy,
+    no_proxy: noProxy,
+    ...(region === undefined ? {} : { AWS_REGION: region, AWS_DEFAULT_REGION: region }),
+    ...(keepAwsFiles ? {} : { AWS_SHARED_CREDENTIALS_FILE: emptyFile, AWS_CONFIG_FILE: emptyFile }),
+  };
+}
+
+function isRemoved(name: string): boolean {
+  return REMOVED.has(name) || REMOVED_PREFIXES.some((prefix) => name.startsWith(prefix));
+}
+
+/** botocore and Ruby send even metadata requests, and so the credentials, through a proxy. */
+function withLoopback(noProxy: string | undefined): string {
+  const known = (noProxy ?? "")
+    .split(",")
+    .map((host) => host.trim())
+    .filter((host) => host !== "");
+  if (known.includes("*")) return "*";
+  return [...known, ...LOOPBACK.filter((host) => !known.includes(host))].join(",");
+}

@@ -1,0 +1,152 @@
+/** @module From a file that fits the schema to the `Config`: defaults filled in, names resolved. */
+import { checkedRoleArn } from "../credentials/role-arn.ts";
+import type { BaseCredentials, BaseProvider } from "../credentials/types.ts";
+import { sessionNameOf } from "../credentials/session-name.ts";
+import { refuse } from "./problems.ts";
+import type { Problem } from "./problems.ts";
+import type { ConfigFile } from "./schema.ts";
+import type { Environment } from "./settings.ts";
+import type { Config, Listener, Role, StsSettings } from "./types.ts";
+
+interface BuildOptions {
+  readonly region: string | undefined;
+  readonly environment: Environment;
+  readonly hostname: string;
+}
+
+/** What AWS caps a session at that was assumed by a role: see DESIGN section 4. */
+const CHAINED_SECONDS = 3_600;
+
+/** STS calls per second, and at once: far below AWS's 600 a second for an account and region. */
+const CALLS_PER_SECOND = 10;
+const BURST = 20;
+
+const DEFAULT_SESSION_NAME = "crossrole-{hostname}";
+
+type RoleFile = ConfigFile["roles"][string];
+type BaseFile = NonNullable<ConfigFile["bases"]>[string];
+
+export function buildConfig(file: ConfigFile, options: BuildOptions): Config {
+  const notices: string[] = [];
+  refuse("configuration", notYet(file));
+  const sts = buildSts(file, options, notices);
+  const roles = Object.entries(file.roles).map(([name, role]) =>
+    buildRole(name, role, { file, notices, ...options }),
+  );
+  return {
+    region: options.region,
+    sts,
+    roles: new Map(roles.map((role) => [role.name, role])),
+    listeners: (file.listeners ?? []).flatMap(buildListener),
+    stateDirectory: file.state?.directory,
+    notices,
+  };
+}
+
+/** What the file may say and this version does not do: refused, so that nobody relies on it. */
+function notYet(file: ConfigFile): Problem[] {
+  const problems: Problem[] = [];
+  const refused = (path: string) => problems.push({ path, message: "is not in this version yet" });
+  for (const [index, listener] of (file.listeners ?? []).entries()) {
+    for (const key of ["roles", "pods", "allowUsers"] as const) {
+      if (listener[key] !== undefined) refused(`listeners[${index}].${key}`);
+    }
+  }
+  for (const [name, role] of Object.entries(file.roles)) {
+    if (role.imdsV1 === true) refused(`roles.${name}.imdsV1`);
+  }
+  if (file.associations !== undefined) refused("associations");
+  if (file.operations !== undefined) refused("operations");
+  return problems;
+}
+
+/** AWS's own variables for another endpoint are heeded, as everywhere, but never in silence. */
+function buildSts(file: ConfigFile, { environment }: BuildOptions, notices: string[]): StsSettings {
+  const ignored = environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]?.toLowerCase() === "true";
+  const variable = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"].find((name) => environment[name]);
+  let endpoint = file.sts?.endpoint;
+  if (endpoint === undefined && variable !== undefined && !ignored) {
+    endpoint = environment[variable];
+    notices.push(`STS is asked at ${endpoint}, because ${variable} says so`);
+  }
+  return {
+    endpoint,
+    callsPerSecond: file.sts?.callsPerSecond ?? CALLS_PER_SECOND,
+    burst: file.sts?.burst ?? BURST,
+  };
+}
+
+interface RoleContext extends BuildOptions {
+  readonly file: ConfigFile;
+  readonly notices: string[];
+}
+
+function buildRole(name: string, role: RoleFile, context: RoleContext): Role {
+  const region = context.region ?? checkedRoleArn(role.arn).partition.defaultRegion;
+  const base = buildBase(role.base ?? "default", region, context);
+  return {
+    name,
+    arn: role.arn,
+    base,
+    region,
+    via: role.via ?? [],
+    externalId: role.externalId,
+    sessionName: role.sessionName ?? DEFAULT_SESSION_NAME,
+    durationSeconds: buildDuration(name, role, base.provider, context.notices),
+    sessionTags: role.sessionTags ?? {},
+    transitiveTagKeys: role.transitiveTagKeys ?? [],
+    sourceIdentity: role.sourceIdentity,
+    policyArns: role.policyArns ?? [],
+    policy: role.policy === undefined ? undefined : JSON.stringify(role.policy),
+  };
+}
+
+/** Behind another role AWS gives one hour at most, and refuses who asks for more: ask for the hour. */
+function buildDuration(
+  name: string,
+  role: RoleFile,
+  provider: BaseProvider,
+  notices: string[],
+): number {
+  const seconds = role.durationSeconds ?? CHAINED_SECONDS;
+  const isChained = (role.via ?? []).length > 0 || ALWAYS_A_ROLE.has(provider.kind);
+  if (!isChained || seconds <= CHAINED_SECONDS) return seconds;
+  notices.push(
+    `roles.${name}.durationSeconds is ${seconds}, but AWS ends a session after ${CHAINED_SECONDS} s ` +
+      `that was assumed by another role: ${CHAINED_SECONDS} is asked for`,
+  );
+  return CHAINED_SECONDS;
+}
+
+/** Bases that are themselves a role's session, whatever the machine. */
+const ALWAYS_A_ROLE: ReadonlySet<BaseProvider["kind"]> = new Set([
+  "webIdentity",
+  "container",
+  "instance",
+]);
+
+function buildBase(name: string, region: string, { file, hostname }: RoleContext): BaseCredentials {
+  const base = file.bases?.[name];
+  const provider = base === undefined ? ({ kind: "default" } as const) : providerOf(base, hostname);
+  return { kind: "base", name, provider, region };
+}
+
+function providerOf(base: BaseFile, hostname: string): BaseProvider {
+  if (base.profile !== undefined) return { kind: "profile", profile: base.profile };
+  if (base.process !== undefined) return { kind: "process", command: base.process };
+  if (base.webIdentity !== undefined) {
+    return {
+      kind: "webIdentity",
+      ...base.webIdentity,
+      sessionName: sessionNameOf(DEFAULT_SESSION_NAME, { hostname }),
+      durationSeconds: CHAINED_SECONDS,
+    };
+  }
+  if (base.environment === true) return { kind: "environment" };
+  return base.container === true ? { kind: "container" } : { kind: "instance" };
+}
+
+function buildListener(listener: NonNullable<ConfigFile["listeners"]>[number]): Listener[] {
+  const { address, role, hosts = [] } = listener;
+  return role === undefined ? [] : [{ kind: "role", address, role, hosts }];
+}

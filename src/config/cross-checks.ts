@@ -1,0 +1,154 @@
+/** @module The rules between values: names that must exist, and things that must agree. */
+import { z } from "zod";
+import { parseRoleArn, partitionOfRegion } from "../credentials/role-arn.ts";
+import { didYouMean } from "./problems.ts";
+import type { Problem } from "./problems.ts";
+
+/**
+ * As much of the file as these rules look at, where whatever is not of the right kind is left out:
+ * the schema has its own word on that, and both lists are shown at once.
+ */
+const textOrNothing = z.string().optional().catch(undefined);
+const lenient = z.object({
+  region: textOrNothing,
+  bases: z.record(z.string(), z.unknown()).catch({}).default({}),
+  roles: z
+    .record(
+      z.string(),
+      z
+        .object({
+          arn: textOrNothing,
+          base: textOrNothing,
+          sessionName: textOrNothing,
+          via: z
+            .array(z.union([z.string(), z.object({ arn: z.string() }).transform(({ arn }) => arn)]))
+            .catch([])
+            .default([]),
+          sessionTags: z.record(z.string(), z.unknown()).catch({}).default({}),
+          transitiveTagKeys: z.array(z.string()).catch([]).default([]),
+        })
+        .catch({
+          arn: undefined,
+          base: undefined,
+          sessionName: undefined,
+          via: [],
+          sessionTags: {},
+          transitiveTagKeys: [],
+        }),
+    )
+    .catch({}),
+  listeners: z
+    .array(
+      z
+        .object({
+          address: textOrNothing,
+          role: textOrNothing,
+          roles: z.array(z.string()).catch([]).default([]),
+        })
+        .catch({ address: undefined, role: undefined, roles: [] }),
+    )
+    .catch([])
+    .default([]),
+  associations: z
+    .array(z.object({ role: textOrNothing }).catch({ role: undefined }))
+    .catch([])
+    .default([]),
+});
+
+type Lenient = z.infer<typeof lenient>;
+type LenientRole = Lenient["roles"][string];
+
+/** Every broken rule between the values of `input`, which need not fit the schema. */
+export function crossCheck(input: unknown, region: string | undefined): Problem[] {
+  const parsed = lenient.safeParse(input);
+  if (!parsed.success) return [];
+  const file = parsed.data;
+  return [
+    ...Object.entries(file.roles).flatMap(([name, role]) => checkRole(name, role, file, region)),
+    ...checkListeners(file),
+    ...file.associations.flatMap(({ role }, index) =>
+      checkName(`associations[${index}].role`, role, file.roles, "role"),
+    ),
+  ];
+}
+
+function checkRole(
+  name: string,
+  role: LenientRole,
+  file: Lenient,
+  region: string | undefined,
+): Problem[] {
+  const path = `roles.${name}`;
+  const base = role.base === "default" ? undefined : role.base;
+  const unknownTags = role.transitiveTagKeys
+    .filter((key) => !Object.hasOwn(role.sessionTags, key))
+    .map((key) => ({
+      path: `${path}.transitiveTagKeys`,
+      message: `must name keys of sessionTags, has ${JSON.stringify(key)}`,
+    }));
+  return [
+    ...checkName(`${path}.base`, base, file.bases, "base"),
+    ...unknownTags,
+    ...checkPartitions(path, role, region),
+    ...checkSessionName(path, name, role, file),
+  ];
+}
+
+/** IAM of one partition knows nothing of another: such a chain can never work. */
+function checkPartitions(path: string, role: LenientRole, region: string | undefined): Problem[] {
+  const arn = parseRoleArn(role.arn ?? "");
+  if (typeof arn === "string") return [];
+  const problems: Problem[] = [];
+  const regional = region === undefined ? undefined : partitionOfRegion(region);
+  if (regional !== undefined && regional.name !== arn.partition.name) {
+    const message = `is in partition ${arn.partition.name}, but the region ${region} is in ${regional.name}`;
+    problems.push({ path: `${path}.arn`, message });
+  }
+  for (const [index, hop] of role.via.entries()) {
+    const via = parseRoleArn(hop);
+    if (typeof via === "string" || via.partition.name === arn.partition.name) continue;
+    const message = `must be in the role's partition ${arn.partition.name}, is in ${via.partition.name}`;
+    problems.push({ path: `${path}.via[${index}]`, message });
+  }
+  return problems;
+}
+
+/** Only a pod has a namespace: on a listener for one role the name would have a hole. */
+function checkSessionName(path: string, name: string, role: LenientRole, file: Lenient): Problem[] {
+  const placeholder = /\{(?:namespace|serviceAccount|pod)\}/.exec(role.sessionName ?? "")?.[0];
+  const served = file.listeners.some((one) => one.role === name || one.roles.includes(name));
+  if (placeholder === undefined || !served) return [];
+  const message = `has ${placeholder}, which only the callers of a pods listener have`;
+  return [{ path: `${path}.sessionName`, message }];
+}
+
+function checkListeners({ listeners, roles }: Lenient): Problem[] {
+  const problems: Problem[] = [];
+  const seen = new Map<string, number>();
+  for (const [index, listener] of listeners.entries()) {
+    const path = `listeners[${index}]`;
+    problems.push(...checkName(`${path}.role`, listener.role, roles, "role"));
+    for (const name of listener.roles)
+      problems.push(...checkName(`${path}.roles`, name, roles, "role"));
+    if (listener.address === undefined || listener.address.endsWith(":0")) continue;
+    const first = seen.get(listener.address);
+    if (first === undefined) seen.set(listener.address, index);
+    else {
+      const message = `must be an address of its own, is that of listeners[${first}]`;
+      problems.push({ path: `${path}.address`, message });
+    }
+  }
+  return problems;
+}
+
+function checkName(
+  path: string,
+  name: string | undefined,
+  known: Readonly<Record<string, unknown>>,
+  noun: string,
+): Problem[] {
+  if (name === undefined || Object.hasOwn(known, name)) return [];
+  const near = didYouMean(name, Object.keys(known));
+  const all = near === "" ? `; known are ${Object.keys(known).join(", ") || "none"}` : near;
+  return [{ path, message: `must name a ${noun}, is ${JSON.stringify(name)}${all}` }];
+}

@@ -1,0 +1,162 @@
+/** @module File, environment and flags into one checked `Config`, or every problem at once. */
+import { access, readFile } from "node:fs/promises";
+import { parseDocument } from "yaml";
+import { CrossroleError, messageOf } from "../errors.ts";
+import { buildConfig } from "./build.ts";
+import { crossCheck } from "./cross-checks.ts";
+import { problemsOf, refuse } from "./problems.ts";
+import type { Problem } from "./problems.ts";
+import { configSchema } from "./schema.ts";
+import { fileOf, roleSettingsIn, settingOf, settingsFrom } from "./settings.ts";
+import type { Environment, Settings } from "./settings.ts";
+import type { Config } from "./types.ts";
+
+/** Where a configuration file is looked for when nobody named one. */
+const DEFAULT_FILES = ["crossrole.yaml", "/etc/crossrole/crossrole.yaml"] as const;
+
+export interface LoadOptions {
+  readonly flags: Settings;
+  readonly environment: Environment;
+  /** For session names. */
+  readonly hostname: string;
+}
+
+/** Where a configuration comes from: a file that can be watched, or settings that stand as they are. */
+export type ConfigOrigin =
+  | { readonly kind: "file"; readonly path: string; readonly settings: Settings }
+  | { readonly kind: "settings"; readonly settings: Settings };
+
+/**
+ * Decides between file and settings: flags before variables, and never both of one rank.
+ *
+ * @throws {@link CrossroleError} `ERR_USAGE` when both are said, or neither.
+ */
+export async function findOrigin({ flags, environment }: LoadOptions): Promise<ConfigOrigin> {
+  const variables = settingsFrom(environment);
+  const settings: Settings = { ...variables, ...given(flags) };
+  if (flags.config !== undefined) {
+    const [beside] = roleSettingsIn(flags);
+    if (beside === undefined) return { kind: "file", path: flags.config, settings };
+    throw usage(`${beside} describes one role without a file: leave out either it or --config`);
+  }
+  if (flags.roleArn !== undefined) return { kind: "settings", settings };
+  if (variables.config !== undefined && variables.roleArn !== undefined) {
+    throw usage("CROSSROLE_CONFIG and CROSSROLE_ROLE_ARN are both set: unset one of them");
+  }
+  if (variables.roleArn !== undefined) return { kind: "settings", settings };
+  const [alone] = roleSettingsIn(flags);
+  if (alone !== undefined) throw usage(`${alone} needs --role-arn ARN (or CROSSROLE_ROLE_ARN)`);
+  const path = variables.config ?? (await firstReadable(DEFAULT_FILES));
+  if (path !== undefined) return { kind: "file", path, settings };
+  throw usage(
+    `say which role: --role-arn ARN, or --config FILE (looked for ${DEFAULT_FILES.join(" and ")})`,
+  );
+}
+
+/**
+ * Loads the configuration from `origin`.
+ *
+ * @throws {@link CrossroleError} `ERR_CONFIG_INVALID` with every problem: path, rule, value.
+ */
+export async function loadConfig(origin: ConfigOrigin, options: LoadOptions): Promise<Config> {
+  if (origin.kind === "file") {
+    const text = await readConfigFile(origin.path);
+    return parseConfig(origin, text, options);
+  }
+  const { name, file } = fileOf(origin.settings);
+  const input = overlay(file, origin.settings);
+  return check(input, options, "the command line", (path) => settingOf(path, name));
+}
+
+/** The text of the file at `path`. @throws {@link CrossroleError} `ERR_CONFIG_INVALID` that names it. */
+export async function readConfigFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    const message = `${path}: cannot be read: ${messageOf(error)}`;
+    throw new CrossroleError("ERR_CONFIG_INVALID", message, { cause: error });
+  }
+}
+
+/** {@link loadConfig} of a file whose text has been read. */
+export function parseConfig(
+  origin: Extract<ConfigOrigin, { kind: "file" }>,
+  text: string,
+  options: LoadOptions,
+): Config {
+  const input = overlay(parseYaml(origin.path, text), origin.settings);
+  return check(input, options, origin.path, (path) => path);
+}
+
+function parseYaml(path: string, text: string): unknown {
+  const document = parseDocument(text, { prettyErrors: true });
+  // Such a message quotes the line it speaks of, and that line may hold a secret.
+  const problems = [...document.errors, ...document.warnings].map(({ message }): Problem => {
+    return { path: "", message: (message.split("\n")[0] ?? "").replace(/:$/, "") };
+  });
+  refuse(path, problems);
+  const value: unknown = document.toJS({ maxAliasCount: 100 });
+  if (value !== null) return value;
+  throw new CrossroleError("ERR_CONFIG_INVALID", `${path}: is empty; it needs at least roles`);
+}
+
+/** The settings that may be said beside a file as well. */
+function overlay(file: unknown, { region, stsEndpoint }: Settings): unknown {
+  if (typeof file !== "object" || file === null || Array.isArray(file)) return file;
+  const sts: unknown = Reflect.get(file, "sts");
+  return {
+    ...file,
+    ...(region === undefined ? {} : { region }),
+    ...(stsEndpoint === undefined
+      ? {}
+      : { sts: { ...(typeof sts === "object" ? sts : {}), endpoint: stsEndpoint } }),
+  };
+}
+
+function check(
+  input: unknown,
+  options: LoadOptions,
+  source: string,
+  nameOf: (path: string) => string,
+): Config {
+  const parsed = configSchema.safeParse(input);
+  const region = regionOf(input, options.environment);
+  const problems = [
+    ...(parsed.success ? [] : problemsOf(parsed.error.issues, input)),
+    ...crossCheck(input, region),
+  ];
+  refuse(
+    source,
+    problems.map(({ path, message }) => ({ path: nameOf(path), message })),
+  );
+  if (!parsed.success) throw new TypeError("a configuration with issues has problems");
+  return buildConfig(parsed.data, { region, ...options });
+}
+
+function regionOf(input: unknown, environment: Environment): string | undefined {
+  const said: unknown =
+    typeof input === "object" && input !== null ? Reflect.get(input, "region") : undefined;
+  if (typeof said === "string") return said;
+  return environment["AWS_REGION"] || environment["AWS_DEFAULT_REGION"] || undefined;
+}
+
+function given(settings: Settings): Settings {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+}
+
+async function firstReadable(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) {
+    if (
+      await access(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
+  }
+  return undefined;
+}
+
+function usage(message: string): CrossroleError {
+  return new CrossroleError("ERR_USAGE", message);
+}

@@ -1,0 +1,135 @@
+/** @module What is wrong with a configuration, in one line each: path, rule, value, nearest known key. */
+import type { z } from "zod";
+import { CrossroleError } from "../errors.ts";
+import { jsonSchema } from "./schema.ts";
+
+export interface Problem {
+  /** Such as `roles.reader.via[0].arn`; empty for the whole file. */
+  readonly path: string;
+  /** The rule, from `must` on. */
+  readonly message: string;
+}
+
+type Path = readonly PropertyKey[];
+
+/** Values that may be secret or half of one: they are never repeated. */
+const UNSPOKEN = /externalId|process|policy$/;
+
+const MAX_VALUE_LENGTH = 60;
+
+/** Every issue of zod as a problem, with the value that breaks the rule taken from `input`. */
+export function problemsOf(issues: readonly z.core.$ZodIssue[], input: unknown): Problem[] {
+  return issues.flatMap((issue): Problem[] => {
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => unknownKey(issue.path, key));
+    }
+    const path = formatPath(issue.path);
+    if (issue.code === "invalid_key") {
+      return [{ path, message: issue.issues.map(({ message }) => message).join(", ") }];
+    }
+    return [{ path, message: `${ruleOf(issue)}${isValue(path, valueAt(input, issue.path))}` }];
+  });
+}
+
+/** @throws {@link CrossroleError} `ERR_CONFIG_INVALID` with all of `problems`, when there are any. */
+export function refuse(source: string, problems: readonly Problem[]): void {
+  if (problems.length === 0) return;
+  const lines = problems.map(({ path, message }) => (path === "" ? message : `${path} ${message}`));
+  const [only] = lines;
+  const message =
+    lines.length === 1
+      ? `${source}: ${only}`
+      : `${source} has ${lines.length} problems:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+  throw new CrossroleError("ERR_CONFIG_INVALID", message);
+}
+
+/** `, is 60`: the value as JSON, cut short; nothing for what is absent or might be a secret. */
+export function isValue(path: string, value: unknown): string {
+  if (value === undefined || UNSPOKEN.test(path)) return "";
+  const json = JSON.stringify(value) ?? "";
+  return `, is ${json.length > MAX_VALUE_LENGTH ? `${json.slice(0, MAX_VALUE_LENGTH)}…` : json}`;
+}
+
+/** ` (did you mean "region"?)`, when one of `known` is near enough to `word`. */
+export function didYouMean(word: string, known: Iterable<string>): string {
+  const [nearest] = [...known]
+    .map((name) => ({ name, distance: editDistance(word.toLowerCase(), name.toLowerCase()) }))
+    .filter(({ name, distance }) => distance <= Math.max(2, name.length / 3))
+    .toSorted((a, b) => a.distance - b.distance);
+  return nearest === undefined ? "" : ` (did you mean "${nearest.name}"?)`;
+}
+
+function unknownKey(path: Path, key: string): Problem {
+  const known = knownKeys(path);
+  const near = didYouMean(key, known);
+  const all = near === "" ? `; known are ${known.join(", ")}` : near;
+  return { path: formatPath([...path, key]), message: `is not a known key${all}` };
+}
+
+/** The keys that the schema knows at `path`: a record's entries and a list's items count as one. */
+function knownKeys(path: Path): string[] {
+  let node: unknown = jsonSchema();
+  for (const part of path) node = child(node, part);
+  return Object.keys(field(objectOf(node), "properties") ?? {});
+}
+
+function child(node: unknown, part: PropertyKey): unknown {
+  const object = objectOf(node);
+  if (typeof part === "number") return field(object, "items");
+  return field(field(object, "properties"), String(part)) ?? field(object, "additionalProperties");
+}
+
+/** The object among the alternatives: a hop may be written as text or as an object. */
+function objectOf(node: unknown): unknown {
+  const options = field(node, "anyOf");
+  if (!Array.isArray(options)) return node;
+  return options.find((option) => field(option, "properties") !== undefined);
+}
+
+function field(node: unknown, name: string): object | undefined {
+  if (typeof node !== "object" || node === null || !Object.hasOwn(node, name)) return undefined;
+  const value: unknown = Reflect.get(node, name);
+  return typeof value === "object" && value !== null ? value : undefined;
+}
+
+function ruleOf(issue: z.core.$ZodIssue): string {
+  if (issue.message.startsWith("must")) return issue.message;
+  if (issue.code !== "invalid_type") return `must be otherwise (${issue.message})`;
+  const nouns: Readonly<Record<string, string>> = {
+    object: "a mapping",
+    record: "a mapping",
+    array: "a list",
+  };
+  return `must be ${nouns[issue.expected] ?? `a ${issue.expected}`}`;
+}
+
+function formatPath(path: Path): string {
+  return path
+    .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
+    .join("")
+    .replace(/^\./, "");
+}
+
+function valueAt(input: unknown, path: Path): unknown {
+  let value = input;
+  for (const part of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part))
+      return undefined;
+    value = Reflect.get(value, part);
+  }
+  return value;
+}
+
+/** Levenshtein's distance, row by row. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitute = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, substitute));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,46 @@
+/** @module Notices that the configuration file says something else than before. */
+import { readConfigFile } from "./load.ts";
+
+/**
+ * How often the file is read: 2 seconds. It is a page long, and reading it sees every way to change
+ * it: an editor's rename, the symlink swap of a ConfigMap, a network file system that notifies nobody.
+ */
+const INTERVAL_MS = 2_000;
+
+export interface ConfigWatch {
+  /** Reads the file now and reports it even if it says the same (SIGHUP). */
+  check(): Promise<void>;
+  close(): void;
+}
+
+export interface WatchOptions {
+  readonly path: string;
+  /** What the file said when it was loaded. */
+  readonly text: string;
+  readonly onChange: (text: string) => Promise<void>;
+  /** The file cannot be read. Told once, until it can be read again. */
+  readonly onError: (error: unknown) => void;
+}
+
+export function watchConfig({ path, text, onChange, onError }: WatchOptions): ConfigWatch {
+  let known = text;
+  let wasReadable = true;
+  let busy = Promise.resolve();
+
+  const look = async (always: boolean) => {
+    try {
+      const current = await readConfigFile(path);
+      wasReadable = true;
+      if (current === known && !always) return;
+      known = current;
+      await onChange(current);
+    } catch (error) {
+      if (wasReadable || always) onError(error);
+      wasReadable = false;
+    }
+  };
+  // One look at a time: a change must not overtake the one before.
+  const check = (always: boolean) => (busy = busy.then(() => look(always)));
+  const timer = setInterval(() => void check(false), INTERVAL_MS).unref();
+  return { check: () => check(true), close: () => clearInterval(timer) };
+}

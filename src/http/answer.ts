@@ -1,0 +1,23 @@
+/** @module An answer as a value, and the one place that writes it. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Peer } from "../callers/types.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string | number>> | undefined;
+  readonly body?: string | Buffer | undefined;
+}
+
+/** Writes `answer` whole, with its length: nothing is chunked, nothing is compressed. */
+export function send(response: ServerResponse, { status, headers, body }: Answer): void {
+  if (response.headersSent || response.destroyed) return;
+  const length = body === undefined ? 0 : Buffer.byteLength(body);
+  response.writeHead(status, { ...headers, "Content-Length": length });
+  // A HEAD is told the length and gets nothing: Node leaves the body out.
+  response.end(body);
+}
+
+/** The socket's address, never a header: anyone can write X-Forwarded-For. */
+export function peerOf({ socket }: IncomingMessage): Peer {
+  return { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
+}

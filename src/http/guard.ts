@@ -1,0 +1,89 @@
+/** @module What is refused before any route: cheap, without a look at path, token or caller. */
+import type { IncomingMessage } from "node:http";
+import { CrossroleError } from "../errors.ts";
+
+/**
+ * Names under which a metadata client reaches this machine. An application that was rebound to
+ * loopback by DNS (a web page) still sends the name it was made with, and that one is not here.
+ */
+const KNOWN_HOSTS: ReadonlySet<string> = new Set([
+  "169.254.169.254",
+  "[fd00:ec2::254]",
+  "169.254.170.2",
+  "169.254.170.23",
+  "[fd00:ec2::23]",
+  "localhost",
+  "[::1]",
+]);
+
+const LOOPBACK_V4 = /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/;
+
+/** Only a browser sends these, and no browser is a client of ours. */
+const BROWSER_HEADERS: ReadonlySet<string> = new Set(["origin", "referer", "cookie"]);
+
+/** Only what passes somebody else's request on sends these. */
+const FORWARDING_HEADERS: ReadonlySet<string> = new Set(["forwarded", "via", "x-real-ip"]);
+
+const MAX_HEADERS = 64;
+
+/** Why `request` is refused whatever it asks for, or undefined. Every refusal closes the connection. */
+export function refusalOf(
+  request: IncomingMessage,
+  isOwn: (host: string) => boolean,
+): CrossroleError | undefined {
+  return refusedHeader(request, isOwn) ?? refusedFraming(request) ?? refusedTarget(request);
+}
+
+/** The host of a `Host` header, without its port and in lower case. */
+export function hostOf(header: string): string {
+  return header.replace(/:\d*$/, "").toLowerCase();
+}
+
+function refusedHeader(
+  { rawHeaders }: IncomingMessage,
+  isOwn: (host: string) => boolean,
+): CrossroleError | undefined {
+  if (rawHeaders.length > MAX_HEADERS * 2) return invalid(`more than ${MAX_HEADERS} headers`);
+  let host: string | undefined;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase() ?? "";
+    if (name === "host") {
+      if (host !== undefined) return invalid("more than one Host");
+      host = hostOf(rawHeaders[index + 1] ?? "");
+    } else if (BROWSER_HEADERS.has(name) || name.startsWith("sec-fetch-")) {
+      return forwarded(`the header ${name}, which only browsers send`);
+    } else if (FORWARDING_HEADERS.has(name) || name.startsWith("x-forwarded-")) {
+      return forwarded(`the header ${name}: it was passed on by a proxy`);
+    }
+  }
+  if (host === undefined) return invalid("no Host");
+  if (KNOWN_HOSTS.has(host) || LOOPBACK_V4.test(host) || isOwn(host)) return undefined;
+  const message = `the request is for the host ${JSON.stringify(host)}, which is not one of this listener's`;
+  return new CrossroleError("ERR_HOST_REFUSED", message);
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc9112#name-message-body-length */
+function refusedFraming({ headers }: IncomingMessage): CrossroleError | undefined {
+  const coding = headers["transfer-encoding"];
+  const length = headers["content-length"];
+  // Node hands a request to its handler before it refuses a coding that it does not know.
+  if (coding !== undefined && coding.toLowerCase() !== "chunked") {
+    return invalid("a transfer coding other than chunked");
+  }
+  if (coding !== undefined && length !== undefined) return invalid("two lengths");
+  if (length !== undefined && !/^0+$/.test(length)) return invalid("a body");
+  return headers.upgrade === undefined ? undefined : invalid("an Upgrade");
+}
+
+function refusedTarget({ method, url }: IncomingMessage): CrossroleError | undefined {
+  if (method === "TRACE" || method === "CONNECT") return invalid(`the method ${method}`);
+  return url?.startsWith("/") === true ? undefined : invalid("a target that is not a path");
+}
+
+function invalid(what: string): CrossroleError {
+  return new CrossroleError("ERR_REQUEST_INVALID", `the request has ${what}`);
+}
+
+function forwarded(what: string): CrossroleError {
+  return new CrossroleError("ERR_FORWARDED_REQUEST", `the request has ${what}`);
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+/** @module The command line: what is asked for, and which exit code it ends with. */
+import { Command, CommanderError } from "commander";
+import { credentialProcessCommand } from "./commands/credential-process.ts";
+import { CommandError, execCommand } from "./commands/exec.ts";
+import { schemaCommand } from "./commands/schema.ts";
+import { serveCommand } from "./commands/serve.ts";
+import { CrossroleError, messageOf } from "./errors.ts";
+
+const FAILED = 1;
+const USAGE = 2;
+
+const program = new Command("crossrole")
+  .description("cross-account AWS credentials that never go stale, for unmodified applications")
+  .enablePositionalOptions()
+  .exitOverride();
+
+for (const add of [serveCommand, execCommand, credentialProcessCommand, schemaCommand])
+  add(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+  // Commander has printed what it has to say, help and errors alike.
+  if (!(error instanceof CommanderError)) process.stderr.write(`crossrole: ${textOf(error)}\n`);
+}
+// What still is open (an idle connection to STS) is no reason to stay.
+process.exit();
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+  if (error instanceof CommandError) return error.exitCode;
+  return error instanceof CrossroleError && error.code === "ERR_USAGE" ? USAGE : FAILED;
+}
+
+/** One line; with the stack for what is a fault of crossrole itself. */
+function textOf(error: unknown): string {
+  if (error instanceof CrossroleError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
+}

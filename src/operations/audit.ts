@@ -1,0 +1,92 @@
+/** @module The log lines of the daemon: one per renewal and per refusal, none per successful request. */
+import type { IncomingMessage } from "node:http";
+import type { CredentialEvent, CredentialSource } from "../credentials/types.ts";
+import { CrossroleError, messageOf } from "../errors.ts";
+import type { Log, LogFields } from "../log.ts";
+
+/** Refusals written in one second; what is beyond is counted, so that a flood fills no disk. */
+const REFUSALS_PER_SECOND = 20;
+
+/** A skew that is worth a warning: 30 seconds. */
+const LOUD_SKEW_MS = 30_000;
+
+export function auditCredentials(log: Log): (event: CredentialEvent) => void {
+  return (event) => {
+    const what = fieldsOf(event.source);
+    switch (event.type) {
+      case "obtained": {
+        const { credentials, elapsedMs } = event;
+        const fields = {
+          ...what,
+          accessKeyId: credentials.accessKeyId,
+          expiration: credentials.expiration?.toISOString(),
+          elapsedMs: Math.round(elapsedMs),
+        };
+        log.info(event.renewal ? "credentials renewed" : "credentials obtained", fields);
+        return;
+      }
+      case "failed": {
+        const fields = {
+          ...what,
+          ...reasonOf(event.error),
+          remainingSeconds: Math.round(event.remainingMs / 1000),
+          retryInSeconds: Math.round(event.retryInMs / 1000),
+        };
+        if (event.remainingMs > 0) log.warn("renewal failed, still serving", fields);
+        else log.error("credentials not obtained", fields);
+        return;
+      }
+      case "lapsed":
+        log.info("session lapsed, nobody asked for it", what);
+    }
+  };
+}
+
+export function auditSkew(log: Log): (skewMs: number) => void {
+  return (skewMs) => {
+    const fields = { skewSeconds: Math.round(skewMs / 1000) };
+    if (Math.abs(skewMs) > LOUD_SKEW_MS) log.warn("the clock is off STS's; corrected for", fields);
+    else log.info("clock skew measured", fields);
+  };
+}
+
+/** Lines for requests that were not served, of one listener. */
+export function auditRefusals(
+  log: Log,
+  listener: string,
+  now: () => number,
+): (error: unknown, request: IncomingMessage) => void {
+  let second = 0;
+  let written = 0;
+  let unwritten = 0;
+  return (error, request) => {
+    const current = Math.floor(now() / 1000);
+    if (current !== second) {
+      if (unwritten > 0) log.warn("more requests were refused", { listener, count: unwritten });
+      second = current;
+      written = unwritten = 0;
+    }
+    if (written >= REFUSALS_PER_SECOND) {
+      unwritten++;
+      return;
+    }
+    written++;
+    // A target may hold anything; it is cut, and as a JSON string it cannot break the line.
+    const target = (request.url ?? "").slice(0, 200);
+    const peer = request.socket.remoteAddress;
+    const userAgent = request.headers["user-agent"]?.slice(0, 200);
+    const fields = { listener, peer, method: request.method, target, userAgent };
+    log.warn("request refused", { ...fields, ...reasonOf(error) });
+  };
+}
+
+function fieldsOf(source: CredentialSource): LogFields {
+  if (source.kind === "base") return { base: source.name, provider: source.provider.kind };
+  return { roleArn: source.roleArn, sessionName: source.sessionName };
+}
+
+/** Code and message; of an error that is none of ours the stack too: that one is a fault of crossrole. */
+function reasonOf(error: unknown): LogFields {
+  if (error instanceof CrossroleError) return { code: error.code, reason: error.message };
+  return { reason: messageOf(error), stack: error instanceof Error ? error.stack : undefined };
+}

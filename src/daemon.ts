@@ -6,6 +6,7 @@ import type { Config, Listener } from "./config/types.ts";
 import { CredentialCache } from "./credentials/cache.ts";
 import type { Instant, TemporaryCredentials } from "./credentials/types.ts";
 import { CrossroleError, messageOf } from "./errors.ts";
+import { askedBy } from "./http/answer.ts";
 import { listen } from "./http/listener.ts";
 import type { RunningListener } from "./http/listener.ts";
 import type { Log } from "./log.ts";
@@ -176,7 +177,7 @@ export class Daemon {
       region: () => this.#config.region ?? this.#profileRegion,
       hostname,
       now: Date.now,
-      onError: onRefused,
+      onRefused,
     });
     const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
     const running = await listen({
@@ -184,7 +185,7 @@ export class Daemon {
       hosts: () => target.hosts,
       onRefused,
       handle: (request, response) => {
-        answer(request, response).catch((error: unknown) => onRefused(error, request));
+        answer(request, response).catch((error: unknown) => onRefused(error, askedBy(request)));
       },
     });
     fresh.push(running);

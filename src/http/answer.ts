@@ -21,3 +21,26 @@ export function send(response: ServerResponse, { status, headers, body }: Answer
 export function peerOf({ socket }: IncomingMessage): Peer {
   return { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
 }
+
+/** What was asked for and by whom, as far as it could be read: for the log, not for a decision. */
+export interface Asked {
+  readonly peer: string | undefined;
+  readonly method?: string | undefined;
+  readonly target?: string | undefined;
+  readonly userAgent?: string | undefined;
+}
+
+/** Longer texts are somebody's attempt to fill the log. */
+const MAX_TEXT_LENGTH = 200;
+
+export function askedBy({ socket, method, url, headers }: IncomingMessage): Asked {
+  return {
+    peer: socket.remoteAddress,
+    method,
+    target: url?.slice(0, MAX_TEXT_LENGTH),
+    userAgent: headers["user-agent"]?.slice(0, MAX_TEXT_LENGTH),
+  };
+}
+
+/** Somebody was not served. */
+export type OnRefused = (reason: unknown, asked: Asked) => void;

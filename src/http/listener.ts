@@ -1,9 +1,12 @@
 /** @module One listening socket on node:http: limits, guard, and a drain that ends. */
 import { createServer } from "node:http";
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { Socket } from "node:net";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { CrossroleError, httpStatus, messageOf } from "../errors.ts";
-import { send } from "./answer.ts";
+import { askedBy, send } from "./answer.ts";
+import type { OnRefused } from "./answer.ts";
 import { refusalOf } from "./guard.ts";
 
 /** Longer than any client keeps an idle connection: with Node's 5 s one in five re-uses fails. */
@@ -26,7 +29,7 @@ export interface ListenOptions {
   readonly hosts: () => readonly string[];
   readonly handle: RequestListener;
   /** Told of each request that was refused before any route. */
-  readonly onRefused: (reason: CrossroleError, request: IncomingMessage) => void;
+  readonly onRefused: OnRefused;
 }
 
 export interface RunningListener {
@@ -58,17 +61,27 @@ export async function listen(options: ListenOptions): Promise<RunningListener> {
   const isOwn = (name: string) => name === bracketed(host) || options.hosts().includes(name);
   const draining = { now: false };
   server.on("request", (request, response) => {
+    // Whatever follows a refused request on its connection was hidden in it: it is not even read.
+    if (refused.has(request.socket)) return;
     if (draining.now) response.setHeader("Connection", "close");
     const refusal = refusalOf(request, isOwn);
     if (refusal === undefined) whenBodyIsEmpty(request, response, options);
     else refuse(request, response, refusal, options);
   });
+  server.on("checkExpectation", (request, response) => {
+    const message = "the request has an Expect that is not 100-continue";
+    refuse(request, response, new CrossroleError("ERR_REQUEST_INVALID", message), options);
+  });
+  server.on("clientError", (error, socket) => refuseUnparsed(error, socket, options));
   const close = () => {
     draining.now = true;
     return drain(server);
   };
   return { host, port, url: `http://${bracketed(host)}:${port}`, close };
 }
+
+/** Connections that end with the answer to a request that was refused. */
+const refused = new WeakSet<Duplex>();
 
 /** A chunked request has no length to be refused by: its end is waited for, and must come at once. */
 function whenBodyIsEmpty(
@@ -98,9 +111,35 @@ function refuse(
   reason: CrossroleError,
   { onRefused }: ListenOptions,
 ): void {
-  onRefused(reason, request);
+  refused.add(request.socket);
+  onRefused(reason, askedBy(request));
   response.once("finish", () => request.socket.destroySoon());
   send(response, { status: httpStatus(reason), headers: { Connection: "close" } });
+}
+
+/** What Node's parser stops at: no request, and so no response object. */
+const PARSER_STATUS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+};
+
+function refuseUnparsed(error: Error, socket: Duplex, { onRefused }: ListenOptions): void {
+  const code = "code" in error ? String(error.code) : "";
+  // The peer is gone: nobody is left to be told, and nothing was asked.
+  if (code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  // Node hands some requests over before its parser stops at them: these have their answer.
+  if (refused.has(socket)) return;
+  refused.add(socket);
+  const peer = socket instanceof Socket ? socket.remoteAddress : undefined;
+  const reason = new CrossroleError("ERR_REQUEST_INVALID", `the request is not HTTP (${code})`);
+  onRefused(reason, { peer });
+  const status = PARSER_STATUS[code] ?? "400 Bad Request";
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  // A peer that does not close its end must not keep the socket.
+  if (socket instanceof Socket) socket.destroySoon();
 }
 
 function boundConnectionsPerPeer(server: Server): void {

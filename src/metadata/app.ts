@@ -5,8 +5,8 @@ import { Hono } from "hono";
 import type { CallerSession, SessionFor } from "../callers/types.ts";
 import type { RoleSession, TemporaryCredentials } from "../credentials/types.ts";
 import { CrossroleError, httpStatus } from "../errors.ts";
-import { peerOf, send } from "../http/answer.ts";
-import type { Answer } from "../http/answer.ts";
+import { askedBy, peerOf, send } from "../http/answer.ts";
+import type { Answer, OnRefused } from "../http/answer.ts";
 import { DOCUMENTS, SECURITY_CREDENTIALS, securityCredentials } from "./documents.ts";
 import { isTokenValid, issueToken, parseTtl } from "./metadata-token.ts";
 import type { TokenKeys } from "./metadata-token.ts";
@@ -35,7 +35,7 @@ export interface MetadataOptions {
   readonly region: () => string | undefined;
   readonly hostname: string;
   readonly now: () => number;
-  readonly onError: (error: unknown, request: HttpBindings["incoming"]) => void;
+  readonly onRefused: OnRefused;
 }
 
 type Env = { Bindings: HttpBindings };
@@ -54,7 +54,7 @@ export function metadataApp(options: MetadataOptions): Hono<Env> {
       const answer = handle(incoming);
       send(outgoing, answer instanceof Promise ? await answer : answer);
     } catch (error) {
-      options.onError(error, incoming);
+      options.onRefused(error, askedBy(incoming));
       // No body: GDAL and the CRT take an error's body for a role name.
       send(outgoing, { status: httpStatus(error), headers: headersFor(error) });
     }
@@ -75,7 +75,7 @@ function putToken(options: MetadataOptions): Handle {
   return (request) => {
     const ttlSeconds = parseTtl(single(request.headers[TTL_HEADER]));
     const { caller, session } = options.sessionFor(peerOf(request));
-    start(options, session);
+    void start(options, session);
     const audience = { caller, listener: options.listener };
     const token = issueToken(options.tokenKeys(), audience, ttlSeconds, options.now());
     const headers = { "Content-Type": TEXT, "X-aws-ec2-metadata-token-ttl-seconds": ttlSeconds };
@@ -84,12 +84,12 @@ function putToken(options: MetadataOptions): Handle {
 }
 
 /** The token comes first: by the time the credentials are asked for, STS has been asked already. */
-function start({ credentialsFor }: MetadataOptions, session: RoleSession): void {
-  const pending = credentialsFor(session, { holdMs: 0 });
-  if (!(pending instanceof Promise)) return;
-  pending.catch(() => {
+async function start({ credentialsFor }: MetadataOptions, session: RoleSession): Promise<void> {
+  try {
+    await credentialsFor(session, { holdMs: 0 });
+  } catch {
     // Reported where the call is made; the routes that need the credentials say so themselves.
-  });
+  }
 }
 
 function getRoleName(options: MetadataOptions): Handle {

@@ -1,7 +1,7 @@
 /** @module The log lines of the daemon: one per renewal and per refusal, none per successful request. */
-import type { IncomingMessage } from "node:http";
 import type { CredentialEvent, CredentialSource } from "../credentials/types.ts";
 import { CrossroleError, messageOf } from "../errors.ts";
+import type { OnRefused } from "../http/answer.ts";
 import type { Log, LogFields } from "../log.ts";
 
 /** Refusals written in one second; what is beyond is counted, so that a flood fills no disk. */
@@ -51,15 +51,11 @@ export function auditSkew(log: Log): (skewMs: number) => void {
 }
 
 /** Lines for requests that were not served, of one listener. */
-export function auditRefusals(
-  log: Log,
-  listener: string,
-  now: () => number,
-): (error: unknown, request: IncomingMessage) => void {
+export function auditRefusals(log: Log, listener: string, now: () => number): OnRefused {
   let second = 0;
   let written = 0;
   let unwritten = 0;
-  return (error, request) => {
+  return (error, asked) => {
     const current = Math.floor(now() / 1000);
     if (current !== second) {
       if (unwritten > 0) log.warn("more requests were refused", { listener, count: unwritten });
@@ -71,12 +67,7 @@ export function auditRefusals(
       return;
     }
     written++;
-    // A target may hold anything; it is cut, and as a JSON string it cannot break the line.
-    const target = (request.url ?? "").slice(0, 200);
-    const peer = request.socket.remoteAddress;
-    const userAgent = request.headers["user-agent"]?.slice(0, 200);
-    const fields = { listener, peer, method: request.method, target, userAgent };
-    log.warn("request refused", { ...fields, ...reasonOf(error) });
+    log.warn("request refused", { listener, ...asked, ...reasonOf(error) });
   };
 }
 

@@ -11,12 +11,10 @@ import { profileAssumers } from "./profile-assumers.ts";
 import { causeOf, saidBy } from "./said.ts";
 import type { CallSts } from "./sts-client.ts";
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface BaseOptions {
   readonly callSts: CallSts;
-  /** Not used: the roles of profiles are assumed by {@link BaseOptions.callSts}, too. */
-  readonly endpoint?: string | undefined;
   /** What the SDK's providers look at, to say in an error what there was to find. */
   readonly environment: Environment;
 }
@@ -59,7 +57,7 @@ async function identityOf(
     case "environment":
       return await sdk.fromEnv()();
     case "container":
-      return await sdk.fromHttp({ logger: SILENT })();
+      return await sdk.fromHttp({ maxRetries: 1, logger: SILENT })();
     case "instance":
       return await sdk.fromInstanceMetadata({ maxRetries: 2, logger: SILENT })();
   }

@@ -6,6 +6,9 @@
  */
 const CREDIBLE_MS = 120_000;
 
+/** The header counts whole seconds. */
+const DATE_STEP_MS = 1_000;
+
 /** When a request was sent and its answer received, by the wall clock, in milliseconds. */
 export interface Exchange {
   readonly sentMs: number;
@@ -16,9 +19,8 @@ export interface Exchange {
 
 /**
  * Milliseconds that the wall clock is behind STS's (negative: ahead), or undefined without a usable
- * `Date`. The header counts whole seconds and the answer was under way for a while: within that
- * uncertainty the skew is 0, or still the one that is known already; beyond it the least that
- * explains the date.
+ * `Date`. The answer was under way for a while: within that uncertainty the skew is 0, or still the
+ * one that is known, give or take a second; beyond it the least that explains the date.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9110#name-date
  */
@@ -29,9 +31,9 @@ export function skewOf(
   const dateMs = Date.parse(date ?? "");
   if (Number.isNaN(dateMs)) return undefined;
   const leastMs = dateMs - receivedMs;
-  const mostMs = dateMs + 1_000 - sentMs;
+  const mostMs = dateMs + DATE_STEP_MS - sentMs;
   if (leastMs <= 0 && mostMs >= 0) return 0;
-  if (leastMs <= knownMs && mostMs >= knownMs) return knownMs;
+  if (leastMs - DATE_STEP_MS <= knownMs && mostMs + DATE_STEP_MS >= knownMs) return knownMs;
   return leastMs > 0 ? leastMs : mostMs;
 }
 

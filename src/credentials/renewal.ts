@@ -42,13 +42,17 @@ export function leaseOf(credentials: SigningCredentials, now: Instant, random: n
   if (credentials.expiration === undefined) {
     return { obtained: now, lifeMs: Infinity, renewAfterMs: RELOAD_MS };
   }
-  const lifeMs = credentials.expiration.getTime() - now.wallMs;
+  // A wall clock set back during the call must not lengthen their life: it starts at their issue,
+  // which is then ahead of `now`, and that makes their renewal due.
+  const wallMs = Math.max(now.wallMs, credentials.issuedAt.getTime());
+  const obtained = { wallMs, monotonicMs: now.monotonicMs };
+  const lifeMs = credentials.expiration.getTime() - wallMs;
   const aboveFloorMs = lifeMs - MIN_REMAINING_MS - RENEWAL_MARGIN_MS;
   // A life too short for the floor (an instance profile near its end, say) is halved.
   const latestMs = aboveFloorMs > 0 ? Math.min(lifeMs / 2, aboveFloorMs) : lifeMs / 2;
   // A source that gives the same credentials until they end must not be asked without a pause.
   const renewAfterMs = Math.max(latestMs * (1 - MAX_JITTER * random), MIN_RETRY_MS);
-  return { obtained: now, lifeMs, renewAfterMs };
+  return { obtained, lifeMs, renewAfterMs };
 }
 
 /** Milliseconds of life left, by whichever clock says less; 0 or less when expired. */

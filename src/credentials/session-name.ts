@@ -17,7 +17,8 @@ export type SessionNames = Readonly<Partial<Record<string, string>>>;
  * @returns 2 to 64 characters of `[\w+=,.@-]`.
  */
 export function sessionNameOf(template: string, names: SessionNames): string {
-  const whole = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name] ?? "");
+  const valueOf = (name: string) => (Object.hasOwn(names, name) ? (names[name] ?? "") : "");
+  const whole = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => valueOf(name));
   const allowed = whole.replaceAll(/[^\w+=,.@-]/g, "-").padEnd(MIN_LENGTH, "-");
   if (allowed.length <= MAX_LENGTH) return allowed;
   const hash = createHash("sha256").update(whole).digest("hex").slice(0, HASH_LENGTH);

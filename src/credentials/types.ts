@@ -136,6 +136,12 @@ export type LoadBaseCredentials = (
   options: { readonly signal: AbortSignal },
 ) => Promise<SigningCredentials>;
 
+/** Credentials of a session: at once when they are held, else within `holdMs`. */
+export type CredentialsFor = (
+  session: RoleSession,
+  options: { readonly holdMs: number },
+) => TemporaryCredentials | Promise<TemporaryCredentials>;
+
 /** Now, on both clocks: the wall clock may be set, the monotonic one stops while a laptop sleeps. */
 export interface Instant {
   /** Milliseconds since the epoch. */

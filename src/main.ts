@@ -2,6 +2,7 @@
 /** @module The command line: what is asked for, and which exit code it ends with. */
 import { Command, CommanderError } from "commander";
 import { credentialProcessCommand } from "./commands/credential-process.ts";
+import { demoCommand } from "./commands/demo.ts";
 import { CommandError, execCommand } from "./commands/exec.ts";
 import { schemaCommand } from "./commands/schema.ts";
 import { serveCommand } from "./commands/serve.ts";
@@ -15,7 +16,7 @@ const program = new Command("crossrole")
   .enablePositionalOptions()
   .exitOverride();
 
-for (const add of [serveCommand, execCommand, credentialProcessCommand, schemaCommand])
+for (const add of [serveCommand, execCommand, credentialProcessCommand, schemaCommand, demoCommand])
   add(program);
 
 try {

@@ -1,19 +1,27 @@
 /** @module The composition root: from a `Config` to listeners that answer. Alone in knowing everybody. */
 import { getRequestListener } from "@hono/node-server";
+import { identifyLocalUser } from "./callers/local-user.ts";
+import type { AllowedUsers, ReadSocketTables } from "./callers/local-user.ts";
 import { roleSessionOf } from "./callers/role-session.ts";
-import type { CallerSession } from "./callers/types.ts";
-import type { Config, Listener } from "./config/types.ts";
+import type { AuthorizationToken, CallerSession } from "./callers/types.ts";
+import { resolveUsers } from "./callers/users.ts";
+import type { Address, Config, Listener } from "./config/types.ts";
+import { AuthorizationTokens } from "./container/authorization.ts";
 import { CredentialCache } from "./credentials/cache.ts";
 import type { Instant, TemporaryCredentials } from "./credentials/types.ts";
 import { CrossroleError, messageOf } from "./errors.ts";
-import { askedBy } from "./http/answer.ts";
-import { listen } from "./http/listener.ts";
-import type { RunningListener } from "./http/listener.ts";
+import type { OnRefused } from "./http/answer.ts";
+import { ListenerSet } from "./http/listener-set.ts";
+import type { ListenOptions } from "./http/listener.ts";
+import { listenerFace } from "./listener-face.ts";
+import type { Target } from "./listener-face.ts";
 import type { Log } from "./log.ts";
-import { metadataApp } from "./metadata/app.ts";
 import { openTokenKeys } from "./metadata/token-key-file.ts";
 import type { CurrentKeys } from "./metadata/token-key-file.ts";
+import { operationsApp } from "./operations/app.ts";
 import { auditCredentials, auditRefusals, auditSkew } from "./operations/audit.ts";
+import { createMetrics, NO_METRICS } from "./operations/metrics.ts";
+import type { Metrics } from "./operations/metrics.ts";
 import { assumeRoleWith } from "./sts/assume-role.ts";
 import { loadBaseWith } from "./sts/base-credentials.ts";
 import { regionOfProfile } from "./sts/region.ts";
@@ -25,37 +33,37 @@ export interface DaemonOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly hostname: string;
   readonly log: Log;
+  /** The user that is always answered: this process's own. Undefined where there are no uids. */
+  readonly uid: number | undefined;
+  /** The kernel's socket tables; undefined on a platform that has none. */
+  readonly socketTables: ReadSocketTables | undefined;
 }
 
-/** A listener that answers, as somebody would be told of it. */
+/** A listener that answers for a role, as somebody would be told of it. */
 export interface Served {
+  readonly kind: Listener["kind"];
   readonly url: string;
   readonly roleName: string;
   readonly roleArn: string;
 }
 
-/** A listener of the configuration with what is behind it; a reload replaces all but the socket. */
-interface Open {
-  readonly running: RunningListener;
-  readonly target: Target;
-}
-
-interface Target {
-  caller: Omit<CallerSession, "caller">;
-  hosts: readonly string[];
+/** A listener of the configuration, with what was looked up for it. */
+interface Prepared extends Target {
+  readonly allowed: AllowedUsers;
 }
 
 /**
  * Opens every listener of the configuration and starts to assume their roles behind them.
  *
- * @throws {@link CrossroleError} `ERR_LISTEN_FAILED`, with nothing left open.
+ * @throws {@link CrossroleError} `ERR_LISTEN_FAILED` or `ERR_CONFIG_INVALID`, with nothing left open.
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { config, log } = options;
   const onKeyError = (error: unknown) =>
     log.warn("metadata-token keys not written", { reason: messageOf(error) });
   const tokenKeys = await openTokenKeys(config.stateDirectory, Date.now, onKeyError);
-  const daemon = new Daemon(options, tokenKeys);
+  const metrics = config.operations === undefined ? NO_METRICS : await createMetrics();
+  const daemon = new Daemon(options, tokenKeys, metrics);
   try {
     await daemon.reload(config);
   } catch (error) {
@@ -68,25 +76,35 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 export class Daemon {
   readonly #options: DaemonOptions;
   readonly #tokenKeys: CurrentKeys;
+  readonly #metrics: Metrics;
   readonly #cache: CredentialCache;
-  #open: ReadonlyMap<string, Open> = new Map();
+  readonly #authorization: AuthorizationTokens;
+  readonly #listeners = new ListenerSet();
+  #targets: ReadonlyMap<string, Prepared> = new Map();
   #config: Config;
   #profileRegion: string | undefined;
 
-  constructor(options: DaemonOptions, tokenKeys: CurrentKeys) {
+  constructor(options: DaemonOptions, tokenKeys: CurrentKeys, metrics: Metrics) {
     this.#options = options;
     this.#config = options.config;
     this.#tokenKeys = tokenKeys;
-    this.#cache = createCache(options);
+    this.#metrics = metrics;
+    this.#cache = createCache(options, metrics);
+    this.#authorization = new AuthorizationTokens((error) => {
+      options.log.warn("authorization token not rotated", { reason: messageOf(error) });
+    });
   }
 
-  /** The listeners, in the order of the configuration. */
+  /** What is served where, in the order of the configuration. */
   get served(): Served[] {
-    return [...this.#open.values()].map(({ running, target: { caller } }) => ({
-      url: running.url,
-      roleName: caller.roleName,
-      roleArn: caller.session.roleArn,
-    }));
+    return [...this.#targets].flatMap(([key, { listener, roles }]) =>
+      [...roles.values()].map(({ roleName, session }) => ({
+        kind: listener.kind,
+        url: this.#listeners.running.get(key)?.url ?? "",
+        roleName,
+        roleArn: session.roleArn,
+      })),
+    );
   }
 
   /**
@@ -95,7 +113,7 @@ export class Daemon {
    * @throws {@link CrossroleError} of STS's, or `ERR_NOT_FOUND` for a role that is not configured.
    */
   async credentials(name: string): Promise<TemporaryCredentials> {
-    const { session } = this.#callerOf(name, this.#config);
+    const { session } = this.#roleOf(name, this.#config);
     return await this.#cache.get(session, { holdMs: Infinity });
   }
 
@@ -113,87 +131,101 @@ export class Daemon {
    * Takes over `config`: new listeners are opened first, then the ones that are gone are closed. A
    * role that left is refused at once, and its session is let go.
    *
-   * @throws {@link CrossroleError} `ERR_LISTEN_FAILED`; then everything is as before.
+   * @throws {@link CrossroleError} `ERR_LISTEN_FAILED` or `ERR_CONFIG_INVALID`; then everything is as before.
    */
   async reload(config: Config): Promise<void> {
-    const targets = new Map(
-      config.listeners.map((listener, index) => [
-        keyOf(listener, index),
-        { listener, caller: this.#callerOf(listener.role, config), hosts: listener.hosts },
-      ]),
-    );
-    const open = await this.#openAll(targets);
-    const gone = [...this.#open]
-      .filter(([key]) => !open.has(key))
-      .map(([, { running }]) => running);
+    const targets = await this.#prepare(config);
+    const takeTokens = await this.#authorization.prepare(authorizationOf(config));
+    const closeGone = await this.#listeners.open(this.#listenOptions(targets, config));
+    takeTokens();
     this.#config = config;
-    this.#open = open;
-    for (const [key, { target }] of open) Object.assign(target, targets.get(key));
-    const sessions = [...config.roles.keys()].map((name) => this.#callerOf(name, config).session);
+    this.#targets = targets;
+    const sessions = [...config.roles.keys()].map((name) => this.#roleOf(name, config).session);
     this.#cache.retain(sessions);
-    for (const { target } of open.values()) this.#warm(target);
-    await closeAll(gone);
+    for (const { roles } of targets.values()) for (const role of roles.values()) this.#warm(role);
+    this.#metrics.reloaded(true);
+    await closeGone();
+  }
+
+  /** A changed configuration could not be taken over. */
+  refusedReload(): void {
+    this.#metrics.reloaded(false);
   }
 
   /** Stops accepting, ends what is in flight within 3 s, cancels every renewal. */
   async close(): Promise<void> {
-    const running = [...this.#open.values()].map((open) => open.running);
-    this.#open = new Map();
     this.#cache.close();
-    await closeAll(running);
+    this.#authorization.close();
+    await this.#listeners.close();
   }
 
-  /** What is open already under the same key, and the rest opened: all of it, or an error and none. */
-  async #openAll(
-    targets: ReadonlyMap<string, Target & { readonly listener: Listener }>,
-  ): Promise<Map<string, Open>> {
-    const open = new Map<string, Open>();
-    const fresh: RunningListener[] = [];
-    try {
-      for (const [key, target] of targets) {
-        const known = this.#open.get(key) ?? (await this.#openOne(key, target, fresh));
-        open.set(key, known);
-      }
-    } catch (error) {
-      await closeAll(fresh);
-      throw error;
+  /** Looks up whatever may fail, before anything is changed. */
+  async #prepare(config: Config): Promise<Map<string, Prepared>> {
+    const targets = new Map<string, Prepared>();
+    for (const [index, listener] of config.listeners.entries()) {
+      const allowed = await resolveUsers(listener.allowUsers, this.#options.uid);
+      const names = listener.kind === "role" ? [listener.role] : listener.roles;
+      const roles = new Map(names.map((name) => [name, this.#roleOf(name, config)]));
+      targets.set(keyOf(listener, index), { listener, roles, allowed });
     }
-    return open;
+    return targets;
   }
 
-  async #openOne(
-    key: string,
-    { listener, caller, hosts }: Target & { readonly listener: Listener },
-    fresh: RunningListener[],
-  ): Promise<Open> {
-    const { hostname, log } = this.#options;
-    const target: Target = { caller, hosts };
-    const onRefused = auditRefusals(log, key, Date.now);
-    const app = metadataApp({
-      sessionFor: (peer) => ({ ...target.caller, caller: peer.address }),
+  #listenOptions(
+    targets: ReadonlyMap<string, Prepared>,
+    { operations }: Config,
+  ): Map<string, ListenOptions> {
+    const wanted = new Map<string, ListenOptions>();
+    for (const [key, { listener }] of targets) {
+      const onRefused = this.#onRefused(key);
+      wanted.set(key, {
+        ...listener.address,
+        // What is in `targets` by the time of the request: a reload may have changed it.
+        hosts: () => this.#targets.get(key)?.listener.hosts ?? listener.hosts,
+        onRefused,
+        handle: this.#face(key, onRefused),
+      });
+    }
+    if (operations !== undefined) wanted.set(OPERATIONS, this.#operations(operations));
+    return wanted;
+  }
+
+  #face(key: string, onRefused: OnRefused) {
+    const { hostname, socketTables } = this.#options;
+    return listenerFace({
+      target: () => this.#targets.get(key),
+      identify: identifyLocalUser(() => this.#targets.get(key)?.allowed ?? NOBODY, socketTables),
       credentialsFor: (session, hold) => this.#cache.get(session, hold),
       tokenKeys: this.#tokenKeys,
+      isAuthorized: (name, presented) => this.#authorization.isAuthorized(name, presented),
       listener: key,
       region: () => this.#config.region ?? this.#profileRegion,
       hostname,
       now: Date.now,
       onRefused,
+      onImdsV1: ({ roleName }) => this.#metrics.imdsV1(roleName),
     });
-    const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
-    const running = await listen({
-      ...listener.address,
-      hosts: () => target.hosts,
-      onRefused,
-      handle: (request, response) => {
-        answer(request, response).catch((error: unknown) => onRefused(error, askedBy(request)));
-      },
+  }
+
+  #operations(address: Address): ListenOptions {
+    const onRefused = this.#onRefused(OPERATIONS);
+    const answer = getRequestListener(operationsApp(this.#metrics, onRefused).fetch, {
+      overrideGlobalObjects: false,
     });
-    fresh.push(running);
-    return { running, target };
+    const handle: ListenOptions["handle"] = (request, response) => void answer(request, response);
+    return { ...address, hosts: () => [], onRefused, handle };
+  }
+
+  #onRefused(listener: string): OnRefused {
+    const audit = auditRefusals(this.#options.log, listener, Date.now);
+    return (reason, asked) => {
+      audit(reason, asked);
+      this.#metrics.refused(listener, reason);
+    };
   }
 
   /** Somebody will ask soon: the role is assumed before they do. */
-  #warm({ caller: { session } }: Target): void {
+  #warm({ session }: RoleOf): void {
     const pending = this.#cache.get(session, { holdMs: Infinity });
     if (!(pending instanceof Promise)) return;
     pending.catch(() => {
@@ -201,35 +233,53 @@ export class Daemon {
     });
   }
 
-  #callerOf(roleName: string, { roles }: Config): Target["caller"] {
+  #roleOf(roleName: string, { roles }: Config): RoleOf {
     const role = roles.get(roleName);
     if (role === undefined) {
-      const message = `there is no role ${JSON.stringify(roleName)}; known are ${[...roles.keys()].join(", ")}`;
+      const names = [...roles.keys()].join(", ");
+      const message = `there is no role ${JSON.stringify(roleName)}; known are ${names}`;
       throw new CrossroleError("ERR_NOT_FOUND", message);
     }
-    return { roleName, session: roleSessionOf(role, { hostname: this.#options.hostname }) };
+    const session = roleSessionOf(role, { hostname: this.#options.hostname });
+    return { roleName, session, imdsV1: role.imdsV1 };
   }
 }
 
-function createCache({ config, environment, log }: DaemonOptions): CredentialCache {
+type RoleOf = Omit<CallerSession, "caller">;
+
+/** The key of the operations listener: no address looks like it. */
+const OPERATIONS = "operations";
+
+/** Who is answered at a listener that the configuration no longer has. */
+const NOBODY: AllowedUsers = new Set();
+
+function createCache({ config, environment, log }: DaemonOptions, metrics: Metrics) {
   const { endpoint, callsPerSecond, burst } = config.sts;
   const callSts = createSts({ endpoint, onSkew: auditSkew(log) });
+  const audit = auditCredentials(log);
   return new CredentialCache({
     assumeRole: assumeRoleWith(callSts),
     loadBase: loadBaseWith({ callSts, environment }),
     now: (): Instant => ({ wallMs: Date.now(), monotonicMs: performance.now() }),
     random: Math.random,
-    onEvent: auditCredentials(log),
+    onEvent: (event) => {
+      audit(event);
+      metrics.credentials(event);
+    },
     callsPerSecond,
     burst,
   });
 }
 
+function authorizationOf({ roles }: Config): ReadonlyMap<string, AuthorizationToken> {
+  const sources = new Map<string, AuthorizationToken>();
+  for (const [name, { authorizationToken }] of roles) {
+    if (authorizationToken !== undefined) sources.set(name, authorizationToken);
+  }
+  return sources;
+}
+
 /** What a listener is known by, in logs and in the tokens it issues: its address. */
 function keyOf({ address: { host, port } }: Listener, index: number): string {
   return port === 0 ? `${host}:0#${index}` : `${host}:${port}`;
-}
-
-async function closeAll(listeners: readonly RunningListener[]): Promise<void> {
-  await Promise.all(listeners.map((listener) => listener.close()));
 }

@@ -12,6 +12,13 @@ const REMOVED: ReadonlySet<string> = new Set([
   "AWS_SECRET_ACCESS_KEY",
   "AWS_SESSION_TOKEN",
   "AWS_SECURITY_TOKEN",
+  // Java v1, Go v1 and Ruby also take these, botocore the file.
+  "AWS_ACCESS_KEY",
+  "AWS_SECRET_KEY",
+  "AMAZON_ACCESS_KEY_ID",
+  "AMAZON_SECRET_ACCESS_KEY",
+  "AMAZON_SESSION_TOKEN",
+  "AWS_CREDENTIAL_FILE",
   "AWS_CREDENTIAL_EXPIRATION",
   "AWS_PROFILE",
   "AWS_DEFAULT_PROFILE",
@@ -50,15 +57,15 @@ export function childEnvironment(
   for (const [name, value] of Object.entries(environment)) {
     if (value !== undefined && !isRemoved(name)) child[name] = value;
   }
-  const noProxy = withLoopback(environment["NO_PROXY"] ?? environment["no_proxy"]);
+  const { NO_PROXY: upper, no_proxy: lower } = environment;
   return {
     ...child,
     AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint,
     AWS_EC2_METADATA_V1_DISABLED: "true",
     AWS_METADATA_SERVICE_TIMEOUT: "5",
     AWS_METADATA_SERVICE_NUM_ATTEMPTS: "3",
-    NO_PROXY: noProxy,
-    no_proxy: noProxy,
+    NO_PROXY: withLoopback(upper || lower),
+    no_proxy: withLoopback(lower || upper),
     ...(region === undefined ? {} : { AWS_REGION: region, AWS_DEFAULT_REGION: region }),
     ...(keepAwsFiles ? {} : { AWS_SHARED_CREDENTIALS_FILE: emptyFile, AWS_CONFIG_FILE: emptyFile }),
   };

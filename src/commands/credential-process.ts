@@ -1,9 +1,8 @@
 /** @module `crossrole credential-process`: for `~/.aws/config`, where a client knows no metadata service. */
-import { hostname } from "node:os";
 import type { Command } from "commander";
 import { startDaemon } from "../daemon.ts";
 import { examples } from "./help.ts";
-import { chooseRole, load, stderrLog, withRoleOptions } from "./options.ts";
+import { chooseRole, load, processOptions, stderrLog, withRoleOptions } from "./options.ts";
 import type { CommonFlags } from "./options.ts";
 import { warm } from "./warm.ts";
 
@@ -33,8 +32,7 @@ async function credentialProcess(flags: CredentialProcessFlags): Promise<void> {
   const role = chooseRole(config, flags.role);
   const daemon = await startDaemon({
     config: { ...config, listeners: [], stateDirectory: undefined },
-    environment: process.env,
-    hostname: hostname(),
+    ...(await processOptions()),
     log: stderrLog(flags.logLevel),
   });
   try {
@@ -44,7 +42,8 @@ async function credentialProcess(flags: CredentialProcessFlags): Promise<void> {
       AccessKeyId: credentials.accessKeyId,
       SecretAccessKey: credentials.secretAccessKey,
       SessionToken: credentials.sessionToken,
-      Expiration: credentials.expiration.toISOString(),
+      // Without milliseconds, which not every client reads.
+      Expiration: `${credentials.expiration.toISOString().slice(0, 19)}Z`,
     };
     process.stdout.write(`${JSON.stringify(output)}\n`);
   } finally {

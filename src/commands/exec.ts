@@ -1,7 +1,7 @@
 /** @module `crossrole exec`: runs a command that gets its credentials from crossrole and from nowhere else. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { constants, devNull, hostname } from "node:os";
+import { constants, devNull } from "node:os";
 import type { Command } from "commander";
 import type { Config, Role } from "../config/types.ts";
 import { startDaemon } from "../daemon.ts";
@@ -10,7 +10,7 @@ import { CrossroleError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { examples } from "./help.ts";
-import { chooseRole, load, stderrLog, withRoleOptions } from "./options.ts";
+import { chooseRole, load, processOptions, stderrLog, withRoleOptions } from "./options.ts";
 import type { CommonFlags } from "./options.ts";
 import { warm } from "./warm.ts";
 
@@ -56,8 +56,7 @@ async function exec(commandLine: readonly string[], flags: ExecFlags): Promise<n
   const quiet = untilStarted(log);
   const daemon = await startDaemon({
     config: onlyFor(role, config),
-    environment: process.env,
-    hostname: hostname(),
+    ...(await processOptions()),
     log: quiet.log,
   });
   try {
@@ -75,7 +74,8 @@ function onlyFor(role: Role, config: Config): Config {
   return {
     ...config,
     roles: new Map([[role.name, role]]),
-    listeners: [{ kind: "role", address, role: role.name, hosts: [] }],
+    stateDirectory: undefined,
+    listeners: [{ kind: "role", address, role: role.name, hosts: [], allowUsers: [] }],
   };
 }
 
@@ -111,7 +111,7 @@ async function run(
   [name = "", ...args]: readonly string[],
   environment: Record<string, string>,
 ): Promise<number> {
-  const child = spawn(name, args, { stdio: "inherit", env: environment });
+  const child = start(name, args, environment);
   const stop = forwardSignals(child);
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   child.once("error", (error) => reject(notStarted(name, error)));
@@ -122,6 +122,16 @@ async function run(
     return await promise;
   } finally {
     stop();
+  }
+}
+
+function start(name: string, args: readonly string[], env: Record<string, string>): ChildProcess {
+  if (name === "") throw new CommandError('"": command not found', NOT_FOUND, undefined);
+  try {
+    return spawn(name, args, { stdio: "inherit", env });
+  } catch (error) {
+    // Node reports some errors of the system at once, and the others by an event.
+    throw notStarted(name, error);
   }
 }
 
@@ -150,8 +160,8 @@ export class CommandError extends CrossroleError {
   }
 }
 
-function notStarted(name: string, error: Error): CommandError {
-  const code = "code" in error ? error.code : undefined;
+function notStarted(name: string, error: unknown): CommandError {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "ENOENT") return new CommandError(`${name}: command not found`, NOT_FOUND, error);
   if (code === "EACCES" || code === "ENOEXEC") {
     return new CommandError(`${name}: not an executable file`, NOT_EXECUTABLE, error);

@@ -2,10 +2,12 @@
 import { hostname } from "node:os";
 import { Option } from "commander";
 import type { Command } from "commander";
-import { findOrigin, loadConfig } from "../config/load.ts";
+import { procSocketTables } from "../callers/local-user.ts";
+import { findOrigin, loadConfig, parseConfig, readConfigFile } from "../config/load.ts";
 import type { ConfigOrigin, LoadOptions } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Config, Role } from "../config/types.ts";
+import type { DaemonOptions } from "../daemon.ts";
 import { CrossroleError } from "../errors.ts";
 import { createLog, LOG_LEVELS } from "../log.ts";
 import type { Log, LogLevel } from "../log.ts";
@@ -36,6 +38,8 @@ export function withRoleOptions(command: Command, defaultLevel: LogLevel): Comma
 
 export interface Loaded {
   readonly origin: ConfigOrigin;
+  /** What the file says; absent without one. */
+  readonly text?: string;
   readonly options: LoadOptions;
   readonly config: Config;
 }
@@ -44,7 +48,11 @@ export interface Loaded {
 export async function load(flags: Settings): Promise<Loaded> {
   const options = { flags, environment: process.env, hostname: hostname() };
   const origin = await findOrigin(options);
-  return { origin, options, config: await loadConfig(origin, options) };
+  if (origin.kind === "settings") {
+    return { origin, options, config: await loadConfig(origin, options) };
+  }
+  const text = await readConfigFile(origin.path);
+  return { origin, text, options, config: parseConfig(origin, text, options) };
 }
 
 /**
@@ -71,4 +79,14 @@ export function stderrLog(level: LogLevel): Log {
 
 function append(value: string, before: readonly string[] | undefined): string[] {
   return [...(before ?? []), value];
+}
+
+/** What a daemon takes from this process, besides its configuration. */
+export async function processOptions(): Promise<Omit<DaemonOptions, "config" | "log">> {
+  return {
+    environment: process.env,
+    hostname: hostname(),
+    uid: process.getuid?.(),
+    socketTables: await procSocketTables(),
+  };
 }

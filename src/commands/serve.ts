@@ -1,7 +1,6 @@
 /** @module `crossrole serve`: answers until it is told to stop. */
-import { hostname } from "node:os";
 import type { Command } from "commander";
-import { parseConfig, readConfigFile } from "../config/load.ts";
+import { parseConfig } from "../config/load.ts";
 import { watchConfig } from "../config/watch.ts";
 import type { ConfigWatch } from "../config/watch.ts";
 import type { Config } from "../config/types.ts";
@@ -10,7 +9,7 @@ import type { Daemon } from "../daemon.ts";
 import { CrossroleError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { examples } from "./help.ts";
-import { load, stderrLog, withRoleOptions } from "./options.ts";
+import { load, processOptions, stderrLog, withRoleOptions } from "./options.ts";
 import type { CommonFlags, Loaded } from "./options.ts";
 
 export function serveCommand(parent: Command): void {
@@ -34,14 +33,10 @@ export function serveCommand(parent: Command): void {
 async function serve(flags: CommonFlags): Promise<void> {
   const log = stderrLog(flags.logLevel);
   const loaded = await load(flags);
-  const { config } = loaded;
-  if (config.listeners.length === 0) {
-    const message = "the configuration has no listeners: add one under listeners";
-    throw new CrossroleError("ERR_CONFIG_INVALID", message);
-  }
+  const config = withListeners(loaded.config);
   tell(config, log);
-  const daemon = await startDaemon({ config, environment: process.env, hostname: hostname(), log });
-  const watch = await watchFile(daemon, loaded, log);
+  const daemon = await startDaemon({ config, ...(await processOptions()), log });
+  const watch = watchFile(daemon, loaded, log);
   for (const { url, roleName, roleArn } of daemon.served) {
     log.info("listening", { url, roleName, roleArn });
     process.stdout.write(`export AWS_EC2_METADATA_SERVICE_ENDPOINT=${url}\n`);
@@ -52,24 +47,27 @@ async function serve(flags: CommonFlags): Promise<void> {
   await daemon.close();
 }
 
-async function watchFile(
-  daemon: Daemon,
-  loaded: Loaded,
-  log: Log,
-): Promise<ConfigWatch | undefined> {
-  const { origin, options } = loaded;
-  if (origin.kind !== "file") return undefined;
+/** A daemon without a listener would serve nobody, at the start and after a reload. */
+function withListeners(config: Config): Config {
+  if (config.listeners.length > 0) return config;
+  const message = "the configuration has no listeners: add one under listeners";
+  throw new CrossroleError("ERR_CONFIG_INVALID", message);
+}
+
+function watchFile(daemon: Daemon, loaded: Loaded, log: Log): ConfigWatch | undefined {
+  const { origin, options, text: loadedText } = loaded;
+  if (origin.kind !== "file" || loadedText === undefined) return undefined;
   const kept = (error: unknown) =>
     log.error("configuration not taken over, the last good one stays", {
       reason: messageOf(error),
     });
   return watchConfig({
     path: origin.path,
-    text: await readConfigFile(origin.path),
+    text: loadedText,
     onError: kept,
     onChange: async (text) => {
       try {
-        const config = parseConfig(origin, text, options);
+        const config = withListeners(parseConfig(origin, text, options));
         await daemon.reload(config);
         tell(config, log);
         log.info("configuration taken over", { roles: config.roles.size });

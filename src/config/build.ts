@@ -4,6 +4,7 @@ import type { BaseCredentials, BaseProvider } from "../credentials/types.ts";
 import { sessionNameOf } from "../credentials/session-name.ts";
 import { refuse } from "./problems.ts";
 import type { Problem } from "./problems.ts";
+import { httpUrl } from "./rules.ts";
 import type { ConfigFile } from "./schema.ts";
 import type { Environment } from "./settings.ts";
 import type { Config, Listener, Role, StsSettings } from "./types.ts";
@@ -67,6 +68,8 @@ function buildSts(file: ConfigFile, { environment }: BuildOptions, notices: stri
   let endpoint = file.sts?.endpoint;
   if (endpoint === undefined && variable !== undefined && !ignored) {
     endpoint = environment[variable];
+    const [issue] = httpUrl.safeParse(endpoint).error?.issues ?? [];
+    if (issue !== undefined) refuse("environment", [{ path: variable, message: issue.message }]);
     notices.push(`STS is asked at ${endpoint}, because ${variable} says so`);
   }
   return {
@@ -98,6 +101,7 @@ function buildRole(name: string, role: RoleFile, context: RoleContext): Role {
     sourceIdentity: role.sourceIdentity,
     policyArns: role.policyArns ?? [],
     policy: role.policy === undefined ? undefined : JSON.stringify(role.policy),
+    imdsV1: role.imdsV1 ?? false,
   };
 }
 
@@ -148,5 +152,8 @@ function providerOf(base: BaseFile, hostname: string): BaseProvider {
 
 function buildListener(listener: NonNullable<ConfigFile["listeners"]>[number]): Listener[] {
   const { address, role, hosts = [] } = listener;
-  return role === undefined ? [] : [{ kind: "role", address, role, hosts }];
+  if (role === undefined) return [];
+  return [
+    { kind: "role", address, role, hosts: hosts.map((host) => host.toLowerCase()), allowUsers: [] },
+  ];
 }

@@ -21,7 +21,11 @@ const lenient = z.object({
           base: textOrNothing,
           sessionName: textOrNothing,
           via: z
-            .array(z.union([z.string(), z.object({ arn: z.string() }).transform(({ arn }) => arn)]))
+            .array(
+              z
+                .union([z.string(), z.object({ arn: z.string() }).transform(({ arn }) => arn)])
+                .catch(""),
+            )
             .catch([])
             .default([]),
           sessionTags: z.record(z.string(), z.unknown()).catch({}).default({}),
@@ -64,12 +68,30 @@ export function crossCheck(input: unknown, region: string | undefined): Problem[
   if (!parsed.success) return [];
   const file = parsed.data;
   return [
+    ...checkReserved(input),
     ...Object.entries(file.roles).flatMap(([name, role]) => checkRole(name, role, file, region)),
     ...checkListeners(file),
     ...file.associations.flatMap(({ role }, index) =>
       checkName(`associations[${index}].role`, role, file.roles, "role"),
     ),
   ];
+}
+
+/** zod passes over a `__proto__` among names in silence: what it says would be lost. */
+function checkReserved(input: unknown): Problem[] {
+  const roles = partOf(input, "roles");
+  const tags = Object.entries(roles).map(
+    ([name, role]) => [`roles.${name}.sessionTags`, partOf(role, "sessionTags")] as const,
+  );
+  return [["roles", roles] as const, ["bases", partOf(input, "bases")] as const, ...tags]
+    .filter(([, names]) => Object.hasOwn(names, "__proto__"))
+    .map(([path]) => ({ path: `${path}.__proto__`, message: "must have another name" }));
+}
+
+function partOf(value: unknown, name: string): object {
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return {};
+  const part: unknown = Reflect.get(value, name);
+  return typeof part === "object" && part !== null ? part : {};
 }
 
 function checkRole(
@@ -115,7 +137,7 @@ function checkPartitions(path: string, role: LenientRole, region: string | undef
 
 /** Only a pod has a namespace: on a listener for one role the name would have a hole. */
 function checkSessionName(path: string, name: string, role: LenientRole, file: Lenient): Problem[] {
-  const placeholder = /\{(?:namespace|serviceAccount|pod)\}/.exec(role.sessionName ?? "")?.[0];
+  const placeholder = /\{(?:namespace|serviceAccount|pod|node)\}/.exec(role.sessionName ?? "")?.[0];
   const served = file.listeners.some((one) => one.role === name || one.roles.includes(name));
   if (placeholder === undefined || !served) return [];
   const message = `has ${placeholder}, which only the callers of a pods listener have`;

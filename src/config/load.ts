@@ -85,19 +85,37 @@ export function parseConfig(
   options: LoadOptions,
 ): Config {
   const input = overlay(parseYaml(origin.path, text), origin.settings);
-  return check(input, options, origin.path, (path) => path);
+  const { region, stsEndpoint } = origin.settings;
+  const isSetting = (path: string) =>
+    (path === "region" && region !== undefined) ||
+    (path === "sts.endpoint" && stsEndpoint !== undefined);
+  return check(input, options, origin.path, (path) =>
+    isSetting(path) ? settingOf(path, "") : path,
+  );
 }
 
 function parseYaml(path: string, text: string): unknown {
-  const document = parseDocument(text, { prettyErrors: true });
+  const document = parseDocument(text, { prettyErrors: true, logLevel: "error" });
   // Such a message quotes the line it speaks of, and that line may hold a secret.
   const problems = [...document.errors, ...document.warnings].map(({ message }): Problem => {
     return { path: "", message: (message.split("\n")[0] ?? "").replace(/:$/, "") };
   });
   refuse(path, problems);
-  const value: unknown = document.toJS({ maxAliasCount: 100 });
+  const value = resolveAliases(path, document);
   if (value !== null) return value;
   throw new CrossroleError("ERR_CONFIG_INVALID", `${path}: is empty; it needs at least roles`);
+}
+
+function resolveAliases(path: string, document: ReturnType<typeof parseDocument>): unknown {
+  try {
+    const value: unknown = document.toJS({ maxAliasCount: 100 });
+    // An alias inside its own anchor has no end, and JSON is the judge of that.
+    JSON.stringify(value);
+    return value;
+  } catch (error) {
+    const reason = error instanceof ReferenceError ? error.message : "an alias holds itself";
+    throw new CrossroleError("ERR_CONFIG_INVALID", `${path}: ${reason}`, { cause: error });
+  }
 }
 
 /** The settings that may be said beside a file as well. */

@@ -15,6 +15,9 @@ type Path = readonly PropertyKey[];
 /** Values that may be secret or half of one: they are never repeated. */
 const UNSPOKEN = /externalId|process|policy$/;
 
+/** A URL with a user or a query: a password is in the one, a token in the other. */
+const SECRET_URL = /:\/\/[^/]*@|:\/\/.*\?/;
+
 const MAX_VALUE_LENGTH = 60;
 
 /** Every issue of zod as a problem, with the value that breaks the rule taken from `input`. */
@@ -27,14 +30,20 @@ export function problemsOf(issues: readonly z.core.$ZodIssue[], input: unknown):
     if (issue.code === "invalid_key") {
       return [{ path, message: issue.issues.map(({ message }) => message).join(", ") }];
     }
-    return [{ path, message: `${ruleOf(issue)}${isValue(path, valueAt(input, issue.path))}` }];
+    const value = valueAt(input, issue.path);
+    // The kind of a list or a mapping is told where that is what is wrong.
+    const isKind = typeof value !== "object" || issue.code === "invalid_type";
+    return [{ path, message: `${ruleOf(issue)}${isKind ? isValue(path, value) : ""}` }];
   });
 }
 
 /** @throws {@link CrossroleError} `ERR_CONFIG_INVALID` with all of `problems`, when there are any. */
 export function refuse(source: string, problems: readonly Problem[]): void {
   if (problems.length === 0) return;
-  const lines = problems.map(({ path, message }) => (path === "" ? message : `${path} ${message}`));
+  // A key may hold anything, line breaks too.
+  const lines = problems.map(({ path, message }) =>
+    `${path} ${message}`.trimStart().replaceAll(/\p{Cc}/gu, "\u{fffd}"),
+  );
   const [only] = lines;
   const message =
     lines.length === 1
@@ -44,9 +53,13 @@ export function refuse(source: string, problems: readonly Problem[]): void {
 }
 
 /** `, is 60`: the value as JSON, cut short; nothing for what is absent or might be a secret. */
-export function isValue(path: string, value: unknown): string {
+function isValue(path: string, value: unknown): string {
   if (value === undefined || UNSPOKEN.test(path)) return "";
+  // Whatever is in it may be a secret under a key of its own.
+  if (typeof value === "object" && value !== null)
+    return Array.isArray(value) ? ", is a list" : ", is a mapping";
   const json = JSON.stringify(value) ?? "";
+  if (SECRET_URL.test(json)) return "";
   return `, is ${json.length > MAX_VALUE_LENGTH ? `${json.slice(0, MAX_VALUE_LENGTH)}…` : json}`;
 }
 
@@ -93,12 +106,13 @@ function field(node: unknown, name: string): object | undefined {
 }
 
 function ruleOf(issue: z.core.$ZodIssue): string {
-  if (issue.message.startsWith("must")) return issue.message;
+  if (issue.code === "custom" || issue.message.startsWith("must")) return issue.message;
   if (issue.code !== "invalid_type") return `must be otherwise (${issue.message})`;
   const nouns: Readonly<Record<string, string>> = {
     object: "a mapping",
     record: "a mapping",
     array: "a list",
+    nonoptional: "given",
   };
   return `must be ${nouns[issue.expected] ?? `a ${issue.expected}`}`;
 }
@@ -113,6 +127,8 @@ function formatPath(path: Path): string {
 function valueAt(input: unknown, path: Path): unknown {
   let value = input;
   for (const part of path) {
+    // A hop may be written as its ARN alone.
+    if (typeof value === "string") return value;
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, part))
       return undefined;
     value = Reflect.get(value, part);

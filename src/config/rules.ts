@@ -26,10 +26,12 @@ export const PLACEHOLDERS = [
 /** Text, with a hint where YAML makes a number of what looks like one. */
 export function text(): z.ZodString {
   return z.string({
-    error: ({ input }) =>
-      typeof input === "number" || typeof input === "boolean"
+    error: ({ input }) => {
+      if (input === undefined) return "must be given";
+      return typeof input === "number" || typeof input === "boolean"
         ? "must be text: put it in quotes"
-        : "must be text",
+        : "must be text";
+    },
   });
 }
 
@@ -83,7 +85,6 @@ export const policyArns = z
 
 export const policy = z
   .looseObject({ Statement: z.unknown() })
-  .refine((value) => value.Statement !== undefined, "must have a Statement")
   .refine(
     (value) => JSON.stringify(value).length <= 2_048,
     "must have at most 2048 characters as JSON",
@@ -101,7 +102,8 @@ export const httpUrl = text().refine((value) => {
 
 /** `HOST:PORT`, with an IPv6 address in brackets. */
 export const address = text().transform((value, context): Address => {
-  const [, v6, other, portText] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(value) ?? [];
+  const [, v6, other, portText] =
+    /^(?:\[([^\]]+)\]|([^:[\]]+)):(0|[1-9]\d{0,4})$/.exec(value) ?? [];
   const host = v6 ?? other;
   const port = Number(portText);
   const isHost = v6 === undefined ? host === "localhost" || isIP(host ?? "") === 4 : isIP(v6) === 6;

@@ -66,7 +66,8 @@ export function fileOf(settings: Settings): { readonly name: string; readonly fi
     via: settings.via,
     externalId: settings.externalId,
     sessionName: settings.sessionName,
-    durationSeconds: duration === undefined ? undefined : Number(duration),
+    // What is no number stays as it is, for the rule to name it.
+    durationSeconds: /^\d+$/.test(duration ?? "") ? Number(duration) : duration,
     base: settings.profile === undefined ? undefined : "profile",
   };
   const file = {

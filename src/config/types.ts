@@ -1,4 +1,5 @@
 /** @module The configuration as the rest of the house sees it: checked, complete, and read only. */
+import type { AuthorizationToken } from "../callers/types.ts";
 import type { BaseCredentials } from "../credentials/types.ts";
 
 /** A role that is assumed on the way to another. */
@@ -27,6 +28,10 @@ export interface Role {
   readonly policyArns: readonly string[];
   /** An inline session policy, as JSON text. */
   readonly policy?: string | undefined;
+  /** Whether it is served without a metadata token too. */
+  readonly imdsV1: boolean;
+  /** Without one it has no container credentials. */
+  readonly authorizationToken?: AuthorizationToken | undefined;
 }
 
 export interface Address {
@@ -37,10 +42,16 @@ export interface Address {
 }
 
 /** An address that answers, and for whom. */
-export type Listener = { readonly address: Address; readonly hosts: readonly string[] } & {
-  readonly kind: "role";
-  readonly role: string;
-};
+export type Listener = {
+  readonly address: Address;
+  /** Names besides the well-known ones that a `Host` header may have. */
+  readonly hosts: readonly string[];
+  /** Users besides the daemon's own, by name or uid; `"any"`: whoever reaches the address. */
+  readonly allowUsers: "any" | readonly (string | number)[];
+} & (
+  | { readonly kind: "role"; readonly role: string }
+  | { readonly kind: "roles"; readonly roles: readonly string[] }
+);
 
 export interface StsSettings {
   /** Instead of each region's own STS. */
@@ -57,6 +68,8 @@ export interface Config {
   readonly sts: StsSettings;
   readonly roles: ReadonlyMap<string, Role>;
   readonly listeners: readonly Listener[];
+  /** Where health and metrics are. */
+  readonly operations?: Address | undefined;
   /** Where the metadata-token key survives a restart. */
   readonly stateDirectory?: string | undefined;
   /** What was changed or will not be as written, one line each. */

@@ -26,11 +26,13 @@ export function watchConfig({ path, text, onChange, onError }: WatchOptions): Co
   let known = text;
   let wasReadable = true;
   let busy = Promise.resolve();
+  let closed = false;
 
   const look = async (always: boolean) => {
     try {
       const current = await readConfigFile(path);
       wasReadable = true;
+      if (closed) return;
       if (current === known && !always) return;
       known = current;
       await onChange(current);
@@ -42,5 +44,9 @@ export function watchConfig({ path, text, onChange, onError }: WatchOptions): Co
   // One look at a time: a change must not overtake the one before.
   const check = (always: boolean) => (busy = busy.then(() => look(always)));
   const timer = setInterval(() => void check(false), INTERVAL_MS).unref();
-  return { check: () => check(true), close: () => clearInterval(timer) };
+  const close = () => {
+    closed = true;
+    clearInterval(timer);
+  };
+  return { check: () => check(true), close };
 }

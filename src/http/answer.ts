@@ -17,9 +17,21 @@ export function send(response: ServerResponse, { status, headers, body }: Answer
   response.end(body);
 }
 
+const peers = new WeakMap<object, Peer>();
+
 /** The socket's address, never a header: anyone can write X-Forwarded-For. */
 export function peerOf({ socket }: IncomingMessage): Peer {
-  return { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
+  const known = peers.get(socket);
+  if (known !== undefined) return known;
+  const peer = {
+    address: socket.remoteAddress ?? "",
+    port: socket.remotePort ?? 0,
+    localAddress: socket.localAddress ?? "",
+    localPort: socket.localPort ?? 0,
+    connection: socket,
+  };
+  peers.set(socket, peer);
+  return peer;
 }
 
 /** What was asked for and by whom, as far as it could be read: for the log, not for a decision. */

@@ -1,68 +1,50 @@
 /** @module Face 1: the EC2 instance metadata service, version 2. */
-import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
-import type { HttpBindings } from "@hono/node-server";
+import type { IncomingMessage } from "node:http";
 import { Hono } from "hono";
 import type { CallerSession, SessionFor } from "../callers/types.ts";
-import type { RoleSession, TemporaryCredentials } from "../credentials/types.ts";
+import type { CredentialsFor, RoleSession, TemporaryCredentials } from "../credentials/types.ts";
 import { CrossroleError, httpStatus } from "../errors.ts";
-import { askedBy, peerOf, send } from "../http/answer.ts";
+import { peerOf } from "../http/answer.ts";
 import type { Answer, OnRefused } from "../http/answer.ts";
+import { rawTarget, routes, single } from "../http/face.ts";
+import type { FaceEnv, Handle } from "../http/face.ts";
+import { decodeSegment, metadataTarget } from "../http/target.ts";
 import { DOCUMENTS, SECURITY_CREDENTIALS, securityCredentials } from "./documents.ts";
 import { isTokenValid, issueToken, parseTtl } from "./metadata-token.ts";
 import type { TokenKeys } from "./metadata-token.ts";
-import { decodeRoleName, pathOf } from "./target.ts";
 
 /** How long the list and credentials routes wait for a session never obtained: Go v2 gives up at 500. */
 const HOLD_MS = 400;
 
 const TOKEN_HEADER = "x-aws-ec2-metadata-token";
 const TTL_HEADER = "x-aws-ec2-metadata-token-ttl-seconds";
-const TEXT = "text/plain";
-
-/** Credentials of a session: at once when they are held, else within `holdMs`. */
-export type CredentialsFor = (
-  session: RoleSession,
-  options: { readonly holdMs: number },
-) => TemporaryCredentials | Promise<TemporaryCredentials>;
+const TEXT = { "Content-Type": "text/plain" };
 
 export interface MetadataOptions {
   readonly sessionFor: SessionFor;
   readonly credentialsFor: CredentialsFor;
   readonly tokenKeys: () => TokenKeys;
-  /** What tokens are bound to besides the caller. */
+  /** What tokens are bound to besides the caller and the role. */
   readonly listener: string;
+  /** Whether each role has a service of its own below `/roles/NAME`, and the root has none. */
+  readonly perRole: () => boolean;
   /** The region that clients are told; the session's own when nobody said one. */
   readonly region: () => string | undefined;
   readonly hostname: string;
   readonly now: () => number;
   readonly onRefused: OnRefused;
+  /** Told of each request that was served without a metadata token. */
+  readonly onImdsV1: (caller: CallerSession) => void;
 }
 
-type Env = { Bindings: HttpBindings };
-type Request = HttpBindings["incoming"];
-type Handle = (request: Request) => Answer | Promise<Answer>;
-
-/**
- * The app of one listener. Answers are written to Node's response itself: what a Hono response costs
- * on the way there is more than all the rest of a warm request.
- */
-export function metadataApp(options: MetadataOptions): Hono<Env> {
-  const app = new Hono<Env>({ getPath: (_, init) => pathOf(targetOf(init)) ?? "/\u0000" });
-  const route = (handle: Handle) => async (context: { env: HttpBindings }) => {
-    const { incoming, outgoing } = context.env;
-    try {
-      const answer = handle(incoming);
-      send(outgoing, answer instanceof Promise ? await answer : answer);
-    } catch (error) {
-      options.onRefused(error, askedBy(incoming));
-      // No body: GDAL and the CRT take an error's body for a role name.
-      send(outgoing, { status: httpStatus(error), headers: headersFor(error) });
-    }
-    return RESPONSE_ALREADY_SENT;
-  };
-
+/** The app of one listener. */
+export function metadataApp(options: MetadataOptions): Hono<FaceEnv> {
+  const app = new Hono<FaceEnv>({
+    getPath: (_, init) => metadataTarget(rawTarget(init), options.perRole()).path,
+  });
+  const route = routes(options.onRefused, failed);
   app.put("/latest/api/token", route(putToken(options)));
-  app.all("/latest/api/token", route(methodNotAllowed("PUT")));
+  app.all("/latest/api/token", route(tokenMethodNotAllowed(options)));
   app.get(`${SECURITY_CREDENTIALS}/:role`, route(getCredentials(options)));
   app.get(SECURITY_CREDENTIALS, route(getRoleName(options)));
   for (const path of DOCUMENTS.keys()) app.get(path, route(getDocument(options, path)));
@@ -71,16 +53,38 @@ export function metadataApp(options: MetadataOptions): Hono<Env> {
   return app;
 }
 
-function putToken(options: MetadataOptions): Handle {
+/** Errors have no body: GDAL and the CRT take an error's body for a role name. */
+function failed(error: unknown): Answer {
+  const status = httpStatus(error);
+  return { status, headers: status === 403 ? { Connection: "close" } : undefined };
+}
+
+type ForCaller = (request: IncomingMessage, caller: CallerSession) => Answer | Promise<Answer>;
+
+/** Finds out who asks, without a promise where that is known already. */
+function identified(options: MetadataOptions, handle: ForCaller): Handle {
   return (request) => {
-    const ttlSeconds = parseTtl(single(request.headers[TTL_HEADER]));
-    const { caller, session } = options.sessionFor(peerOf(request));
-    void start(options, session);
-    const audience = { caller, listener: options.listener };
-    const token = issueToken(options.tokenKeys(), audience, ttlSeconds, options.now());
-    const headers = { "Content-Type": TEXT, "X-aws-ec2-metadata-token-ttl-seconds": ttlSeconds };
-    return { status: 200, headers, body: token };
+    const { roleName } = metadataTarget(request.url ?? "", options.perRole());
+    const caller = options.sessionFor(peerOf(request), roleName);
+    return caller instanceof Promise
+      ? caller.then((found) => handle(request, found))
+      : handle(request, caller);
   };
+}
+
+function putToken(options: MetadataOptions): Handle {
+  return identified(options, (request, caller) => {
+    const ttlSeconds = parseTtl(single(request.headers[TTL_HEADER]));
+    void start(options, caller.session);
+    const token = issueToken(
+      options.tokenKeys(),
+      audienceOf(options, caller),
+      ttlSeconds,
+      options.now(),
+    );
+    const headers = { ...TEXT, "X-aws-ec2-metadata-token-ttl-seconds": ttlSeconds };
+    return { status: 200, headers, body: token };
+  });
 }
 
 /** The token comes first: by the time the credentials are asked for, STS has been asked already. */
@@ -92,9 +96,13 @@ async function start({ credentialsFor }: MetadataOptions, session: RoleSession):
   }
 }
 
+function tokenMethodNotAllowed(options: MetadataOptions): Handle {
+  return identified(options, methodNotAllowed("PUT"));
+}
+
 function getRoleName(options: MetadataOptions): Handle {
   return authorized(options, (_, { session, roleName }) => {
-    const answer = { status: 200, headers: { "Content-Type": TEXT }, body: roleName };
+    const answer = { status: 200, headers: TEXT, body: roleName };
     const credentials = options.credentialsFor(session, { holdMs: HOLD_MS });
     return credentials instanceof Promise ? credentials.then(() => answer) : answer;
   });
@@ -102,16 +110,15 @@ function getRoleName(options: MetadataOptions): Handle {
 
 function getCredentials(options: MetadataOptions): Handle {
   return authorized(options, (request, { session, roleName }) => {
-    const path = pathOf(request.url ?? "") ?? "";
-    const asked = decodeRoleName(path.slice(SECURITY_CREDENTIALS.length + 1));
-    if (asked !== roleName) return notFound();
+    const { path } = metadataTarget(request.url ?? "", options.perRole());
+    if (decodeSegment(path.slice(SECURITY_CREDENTIALS.length + 1)) !== roleName) return notFound();
     const credentials = options.credentialsFor(session, { holdMs: HOLD_MS });
     return credentials instanceof Promise ? credentials.then(documentOf) : documentOf(credentials);
   });
 }
 
 function documentOf(credentials: TemporaryCredentials): Answer {
-  return { status: 200, headers: { "Content-Type": TEXT }, body: securityCredentials(credentials) };
+  return { status: 200, headers: TEXT, body: securityCredentials(credentials) };
 }
 
 function getDocument(options: MetadataOptions, path: string): Handle {
@@ -120,7 +127,7 @@ function getDocument(options: MetadataOptions, path: string): Handle {
     const region = options.region() ?? session.region;
     const { hostname, now } = options;
     const body = document?.({ session, region, hostname, now: new Date(now()) });
-    return { status: 200, headers: { "Content-Type": TEXT }, body };
+    return { status: 200, headers: TEXT, body };
   });
 }
 
@@ -128,20 +135,31 @@ function getDocument(options: MetadataOptions, path: string): Handle {
  * Asks for a metadata token before anything else is decided: without one, the tree says nothing, not
  * even what is in it. 401 is the one status that brings a client back from IMDSv1.
  */
-function authorized(
-  options: MetadataOptions,
-  handle: (request: Request, caller: CallerSession) => Answer | Promise<Answer>,
-): Handle {
-  return (request) => {
-    const caller = options.sessionFor(peerOf(request));
-    const token = single(request.headers[TOKEN_HEADER]) ?? "";
-    const audience = { caller: caller.caller, listener: options.listener };
-    if (isTokenValid(options.tokenKeys(), audience, token, options.now())) {
+function authorized(options: MetadataOptions, handle: ForCaller): Handle {
+  return identified(options, (request, caller) => {
+    const token = single(request.headers[TOKEN_HEADER]);
+    // A token that is wrong is refused even where none is needed: its owner asks for a new one then.
+    if (token === undefined && caller.imdsV1 && isRead(request)) {
+      options.onImdsV1(caller);
       return handle(request, caller);
     }
-    const what = token === "" ? "no metadata token" : "a metadata token that is not valid here";
+    const audience = audienceOf(options, caller);
+    if (isTokenValid(options.tokenKeys(), audience, token ?? "", options.now())) {
+      return handle(request, caller);
+    }
+    const what =
+      token === undefined ? "no metadata token" : "a metadata token that is not valid here";
     throw new CrossroleError("ERR_TOKEN_INVALID", `the request has ${what}`);
-  };
+  });
+}
+
+/** A token of one role's service is worth nothing at another's, though both are at one address. */
+function audienceOf({ listener, perRole }: MetadataOptions, { caller, roleName }: CallerSession) {
+  return { caller, listener: perRole() ? `${listener}/roles/${roleName}` : listener };
+}
+
+function isRead({ method }: IncomingMessage): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 function notFound(): Answer {
@@ -150,23 +168,4 @@ function notFound(): Answer {
 
 function methodNotAllowed(allow: string): () => Answer {
   return () => ({ status: 405, headers: { Allow: allow } });
-}
-
-function headersFor(error: unknown): Answer["headers"] {
-  return httpStatus(error) === 403 ? { Connection: "close" } : undefined;
-}
-
-/** Node joins repeated headers of this kind with commas; a joined one fits no rule below. */
-function single(header: string | string[] | undefined): string | undefined {
-  return Array.isArray(header) ? header.join(", ") : header;
-}
-
-/** The raw target: `request.url` of the Fetch API has been normalised, and that is how guards are passed. */
-function targetOf(init: unknown): string {
-  if (typeof init !== "object" || init === null || !("env" in init)) return "";
-  const { env } = init;
-  if (typeof env !== "object" || env === null || !("incoming" in env)) return "";
-  const { incoming } = env;
-  if (typeof incoming !== "object" || incoming === null || !("url" in incoming)) return "";
-  return typeof incoming.url === "string" ? incoming.url : "";
 }

@@ -1,5 +1,6 @@
 /** @module The documents of the metadata tree, as EC2 words them. */
 import { createHash } from "node:crypto";
+import { documentOf, toSeconds } from "../credentials/document.ts";
 import { checkedRoleArn } from "../credentials/role-arn.ts";
 import type { RoleSession, TemporaryCredentials } from "../credentials/types.ts";
 
@@ -14,24 +15,9 @@ const bodies = new WeakMap<TemporaryCredentials, Buffer>();
 export function securityCredentials(credentials: TemporaryCredentials): Buffer {
   const known = bodies.get(credentials);
   if (known !== undefined) return known;
-  const body = Buffer.from(
-    JSON.stringify({
-      Code: "Success",
-      LastUpdated: toSeconds(credentials.issuedAt),
-      Type: "AWS-HMAC",
-      AccessKeyId: credentials.accessKeyId,
-      SecretAccessKey: credentials.secretAccessKey,
-      Token: credentials.sessionToken,
-      Expiration: toSeconds(credentials.expiration),
-    }),
-  );
+  const body = Buffer.from(JSON.stringify(documentOf(credentials)));
   bodies.set(credentials, body);
   return body;
-}
-
-/** `YYYY-MM-DDTHH:MM:SSZ`: boto 2 and Swift do not read milliseconds. */
-export function toSeconds(date: Date): string {
-  return `${date.toISOString().slice(0, 19)}Z`;
 }
 
 export interface MetadataFacts {

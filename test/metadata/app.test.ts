@@ -30,6 +30,7 @@ beforeEach(async () => {
       caller: address,
       roleName: "orders-reader",
       session: ordersReader,
+      imdsV1: false,
     }),
     credentialsFor: (_, { holdMs }) => {
       behind.holds.push(holdMs);
@@ -41,6 +42,8 @@ beforeEach(async () => {
     hostname: "host",
     now: Date.now,
     onRefused: () => undefined,
+    onImdsV1: () => undefined,
+    perRole: () => false,
   });
   const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   server = await listen({

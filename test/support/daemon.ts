@@ -1,5 +1,6 @@
 /** @module The real daemon in this process, in front of a fake STS. */
 import { vi } from "vitest";
+import { procSocketTables } from "../../src/callers/local-user.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/types.ts";
 import { startDaemon } from "../../src/daemon.ts";
@@ -74,7 +75,14 @@ export interface Started {
 
 export async function start(config: Config): Promise<Started> {
   const log = memoryLog();
-  const daemon = await startDaemon({ config, environment: process.env, hostname: "host", log });
+  const daemon = await startDaemon({
+    config,
+    environment: process.env,
+    hostname: "host",
+    log,
+    uid: process.getuid?.(),
+    socketTables: await procSocketTables(),
+  });
   return { daemon, log, url: daemon.served[0]?.url ?? "" };
 }
 

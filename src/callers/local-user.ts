@@ -1,0 +1,115 @@
+/** @module The user behind a local connection: the owner of its socket, asked of the kernel once. */
+import { access, readFile } from "node:fs/promises";
+import { CrossroleError } from "../errors.ts";
+import { ownerOf } from "./socket-table.ts";
+import type { SocketTables } from "./socket-table.ts";
+import type { IdentifyCaller, Peer } from "./types.ts";
+
+/** Who is answered: everybody who reaches the listener, or these uids. */
+export type AllowedUsers = "any" | ReadonlySet<number>;
+
+export type ReadSocketTables = () => Promise<SocketTables>;
+
+/**
+ * Identifies callers by the owner of their socket. `allowed` is asked at each connection, so that a
+ * reload of the configuration holds for the next one.
+ *
+ * Whoever cannot be told is refused: a peer on another machine or in another network namespace, a
+ * socket that is gone, a table that cannot be read.
+ */
+export function identifyLocalUser(
+  allowed: () => AllowedUsers,
+  readTables: ReadSocketTables | undefined,
+): IdentifyCaller {
+  const users = new WeakMap<object, Promise<number | undefined>>();
+  const known = new WeakMap<object, number>();
+  const userOf = async (peer: Peer) => {
+    const user = await findUser(peer, readTables);
+    if (user !== undefined) known.set(peer.connection, user);
+    return user;
+  };
+  return (peer) => {
+    const who = allowed();
+    if (who === "any") return peer.address;
+    const user = known.get(peer.connection);
+    if (user !== undefined) return admit(user, who, peer);
+    let pending = users.get(peer.connection);
+    if (pending === undefined) {
+      pending = userOf(peer);
+      users.set(peer.connection, pending);
+    }
+    return pending.then((found) => admit(found, who, peer));
+  };
+}
+
+function admit(user: number | undefined, allowed: ReadonlySet<number>, peer: Peer): string {
+  if (user !== undefined && allowed.has(user)) return `uid:${user}`;
+  const list = [...allowed].join(", ");
+  const who =
+    user === undefined
+      ? `no local process could be found behind ${peer.address} port ${peer.port}`
+      : `the caller is uid ${user}`;
+  throw new CrossroleError(
+    "ERR_CALLER_UNKNOWN",
+    `${who}; this listener answers uid ${list}: add the user to its allowUsers, or "any" for whoever reaches it`,
+  );
+}
+
+async function findUser(
+  peer: Peer,
+  readTables: ReadSocketTables | undefined,
+): Promise<number | undefined> {
+  if (readTables === undefined) return undefined;
+  // The caller's own socket: its local end is what is remote here.
+  const pair = {
+    local: { address: peer.address, port: peer.port },
+    remote: { address: peer.localAddress, port: peer.localPort },
+  };
+  // The kernel writes the table in pieces: a row can be missed while others come and go.
+  return ownerOf(await readTables(), pair) ?? ownerOf(await readTables(), pair);
+}
+
+/**
+ * The kernel's tables, or undefined on a platform that has none (macOS).
+ *
+ * One reading at a time: connections that arrive during one share the next, so that a thousand of
+ * them cost two.
+ */
+export async function procSocketTables(): Promise<ReadSocketTables | undefined> {
+  const hasTables = await access(TCP).then(
+    () => true,
+    () => false,
+  );
+  return hasTables ? shared(readProcTables) : undefined;
+}
+
+const TCP = "/proc/net/tcp";
+const TCP6 = "/proc/net/tcp6";
+
+async function readProcTables(): Promise<SocketTables> {
+  const [tcp, tcp6] = await Promise.all([readTable(TCP), readTable(TCP6)]);
+  return { tcp, tcp6 };
+}
+
+async function readTable(path: string): Promise<string> {
+  // A kernel without IPv6 has no tcp6; without either nobody can be told, and nobody is answered.
+  return await readFile(path, "latin1").catch(() => "");
+}
+
+/** `read`, with what arrives while it runs put together into one run behind it. */
+function shared<T>(read: () => Promise<T>): () => Promise<T> {
+  let current: Promise<T> | undefined;
+  let next: Promise<T> | undefined;
+  const start = () => {
+    next = undefined;
+    current = read().finally(() => {
+      current = undefined;
+    });
+    return current;
+  };
+  return () => {
+    if (current === undefined) return start();
+    next ??= current.then(start, start);
+    return next;
+  };
+}

@@ -1,0 +1,97 @@
+/** @module Face 2: container credentials, as ECS and EKS serve them. */
+import type { IncomingMessage } from "node:http";
+import { Hono } from "hono";
+import type { SessionFor } from "../callers/types.ts";
+import { documentOf } from "../credentials/document.ts";
+import { checkedRoleArn } from "../credentials/role-arn.ts";
+import type { CredentialsFor, RoleSession, TemporaryCredentials } from "../credentials/types.ts";
+import { CrossroleError, httpStatus, messageOf } from "../errors.ts";
+import { peerOf } from "../http/answer.ts";
+import type { Answer, OnRefused } from "../http/answer.ts";
+import { rawTarget, routes, single } from "../http/face.ts";
+import type { FaceEnv, Handle } from "../http/face.ts";
+import { decodeSegment, pathOf } from "../http/target.ts";
+
+/** Below this path each role of the listener has its credentials. */
+export const CONTAINER_PATH = "/container";
+
+/** How long a session never obtained is waited for: the clients of this face give up at 1 s. */
+const HOLD_MS = 400;
+
+/** Exactly this, without a charset: Kotlin shows an error's message only then. */
+const JSON_TYPE = { "Content-Type": "application/json" };
+
+export interface ContainerOptions {
+  readonly sessionFor: SessionFor;
+  readonly credentialsFor: CredentialsFor;
+  /** Whether `presented` is the authorization token of the role; compared in constant time. */
+  readonly isAuthorized: (roleName: string, presented: string) => boolean;
+  readonly onRefused: OnRefused;
+}
+
+/**
+ * `GET /container/NAME` with the role's token in `Authorization`.
+ *
+ * @see https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+ */
+export function containerApp(options: ContainerOptions): Hono<FaceEnv> {
+  const app = new Hono<FaceEnv>({ getPath: (_, init) => pathOf(rawTarget(init)) ?? "" });
+  const route = routes(options.onRefused, failed);
+  app.get(`${CONTAINER_PATH}/:role`, route(getCredentials(options)));
+  app.all(`${CONTAINER_PATH}/:role`, route(methodNotAllowed));
+  app.all("*", route(notFound));
+  return app;
+}
+
+/** Whether a raw target is this face's: everything else on a listener is the metadata service's. */
+export function isContainerTarget(target: string): boolean {
+  if (!target.includes(CONTAINER_PATH)) return false;
+  const path = pathOf(target);
+  return path === CONTAINER_PATH || path?.startsWith(`${CONTAINER_PATH}/`) === true;
+}
+
+function getCredentials(options: ContainerOptions): Handle {
+  return async (request) => {
+    const path = pathOf(request.url ?? "") ?? "";
+    const asked = decodeSegment(path.slice(CONTAINER_PATH.length + 1)) ?? "";
+    // The token first: without it nobody learns which roles there are.
+    if (!options.isAuthorized(asked, presentedBy(request))) {
+      const message = "the Authorization header is missing, or is not this role's token";
+      throw new CrossroleError("ERR_TOKEN_INVALID", message);
+    }
+    const { session } = await options.sessionFor(peerOf(request), asked);
+    const credentials = await options.credentialsFor(session, { holdMs: HOLD_MS });
+    return { status: 200, headers: JSON_TYPE, body: bodyOf(session, credentials) };
+  };
+}
+
+/** As it stands: the SDKs put no scheme before it. A file's newline at the end is forgiven. */
+function presentedBy({ headers }: IncomingMessage): string {
+  return single(headers.authorization)?.trimEnd() ?? "";
+}
+
+/** With what ECS adds: SDKs use the account for account-based endpoints, so it is the role's own. */
+function bodyOf({ roleArn }: RoleSession, credentials: TemporaryCredentials): string {
+  const { accountId } = checkedRoleArn(roleArn);
+  return JSON.stringify({ ...documentOf(credentials), RoleArn: roleArn, AccountId: accountId });
+}
+
+/** Go and Java read small letters, JS and Kotlin capitals: both are said. */
+function failed(error: unknown): Answer {
+  const code = error instanceof CrossroleError ? error.code : "ERR_UNKNOWN";
+  const message = error instanceof CrossroleError ? messageOf(error) : "crossrole failed";
+  const body = JSON.stringify({ code, message, Code: code, Message: message });
+  return { status: httpStatus(error), headers: JSON_TYPE, body };
+}
+
+function notFound(): Answer {
+  throw new CrossroleError("ERR_NOT_FOUND", `there is nothing here but ${CONTAINER_PATH}/NAME`);
+}
+
+function methodNotAllowed(): Answer {
+  const message = "container credentials are asked for with GET";
+  return {
+    ...failed(new CrossroleError("ERR_METHOD_NOT_ALLOWED", message)),
+    headers: { ...JSON_TYPE, Allow: "GET" },
+  };
+}

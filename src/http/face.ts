@@ -1,0 +1,51 @@
+/** @module What the faces share: handlers over Node's own request and response, routed by Hono. */
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import type { HttpBindings } from "@hono/node-server";
+import type { IncomingMessage } from "node:http";
+import type { Answer, OnRefused } from "./answer.ts";
+import { askedBy, send } from "./answer.ts";
+
+/** A Hono environment in which the raw request and response can be had. */
+export type FaceEnv = { Bindings: HttpBindings };
+
+export type Handle = (request: IncomingMessage) => Answer | Promise<Answer>;
+
+/** Hono's handler for `handle`: whatever it throws is told to `onRefused` and answered by `failed`. */
+export type Route = (
+  handle: Handle,
+) => (context: { readonly env: HttpBindings }) => Promise<Response>;
+
+/**
+ * Answers are written to Node's response itself: what a Fetch response costs on the way there is
+ * more than all the rest of a warm request.
+ */
+export function routes(onRefused: OnRefused, failed: (error: unknown) => Answer): Route {
+  return (handle) =>
+    async ({ env: { incoming: request, outgoing: response } }) => {
+      try {
+        const answer = handle(request);
+        send(response, answer instanceof Promise ? await answer : answer);
+      } catch (error) {
+        onRefused(error, askedBy(request));
+        send(response, failed(error));
+      }
+      return RESPONSE_ALREADY_SENT;
+    };
+}
+
+/** The raw target of the request that Hono is about to route: its own URL has been normalised. */
+export function rawTarget(init: unknown): string {
+  const env = init !== undefined && isObject(init) && "env" in init ? init.env : undefined;
+  const incoming = isObject(env) && "incoming" in env ? env.incoming : undefined;
+  const url = isObject(incoming) && "url" in incoming ? incoming.url : undefined;
+  return typeof url === "string" ? url : "";
+}
+
+/** Node joins repeated headers of our kind with commas; a joined one fits no rule. */
+export function single(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(", ") : header;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,39 @@
+/** @module The operations listener: is it alive, and what has it counted. */
+import { Hono } from "hono";
+import type { Answer, OnRefused } from "../http/answer.ts";
+import { rawTarget, routes } from "../http/face.ts";
+import type { FaceEnv } from "../http/face.ts";
+import { pathOf } from "../http/target.ts";
+import { httpStatus, messageOf } from "../errors.ts";
+import type { Metrics } from "./metrics.ts";
+
+const TEXT = { "Content-Type": "text/plain; charset=utf-8" };
+
+/**
+ * `/healthz` says that the process answers, and nothing of STS: an outage of STS must not become a
+ * storm of restarts. `/metrics` is for Prometheus.
+ */
+export function operationsApp(metrics: Metrics, onRefused: OnRefused): Hono<FaceEnv> {
+  const app = new Hono<FaceEnv>({ getPath: (_, init) => pathOf(rawTarget(init)) ?? "" });
+  const route = routes(onRefused, failed);
+  app.get(
+    "/healthz",
+    route(() => ({ status: 200, headers: TEXT, body: "ok\n" })),
+  );
+  app.get(
+    "/metrics",
+    route(async () => {
+      const { contentType, body } = await metrics.exposition();
+      return { status: 200, headers: { "Content-Type": contentType }, body };
+    }),
+  );
+  app.all(
+    "*",
+    route(() => ({ status: 404, headers: TEXT, body: "not found\n" })),
+  );
+  return app;
+}
+
+function failed(error: unknown): Answer {
+  return { status: httpStatus(error), headers: TEXT, body: `${messageOf(error)}\n` };
+}

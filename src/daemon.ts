@@ -6,6 +6,7 @@ import { roleSessionOf } from "./callers/role-session.ts";
 import type { AuthorizationToken, CallerSession } from "./callers/types.ts";
 import { resolveUsers } from "./callers/users.ts";
 import type { Address, Config, Listener } from "./config/types.ts";
+import { CONTAINER_PATH } from "./container/app.ts";
 import { AuthorizationTokens } from "./container/authorization.ts";
 import { CredentialCache } from "./credentials/cache.ts";
 import type { Instant, TemporaryCredentials } from "./credentials/types.ts";
@@ -45,6 +46,11 @@ export interface Served {
   readonly url: string;
   readonly roleName: string;
   readonly roleArn: string;
+}
+
+/** Where container credentials of what is served are: a client keeps the whole of this URI. */
+export function containerUri({ url, roleName }: Served): string {
+  return `${url}${CONTAINER_PATH}/${encodeURIComponent(roleName)}`;
 }
 
 /** A listener of the configuration, with what was looked up for it. */

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** @module The command line: what is asked for, and which exit code it ends with. */
+import { writeFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { credentialProcessCommand } from "./commands/credential-process.ts";
 import { demoCommand } from "./commands/demo.ts";
@@ -10,6 +11,10 @@ import { CrossroleError, messageOf } from "./errors.ts";
 
 const FAILED = 1;
 const USAGE = 2;
+
+// The inspector shows every secret of a process to whoever may signal it: a listener takes its place.
+process.on("SIGUSR1", () => undefined);
+keepSecretsOutOfCoreDumps();
 
 const program = new Command("crossrole")
   .description("cross-account AWS credentials that never go stale, for unmodified applications")
@@ -28,6 +33,15 @@ try {
 }
 // What still is open (an idle connection to STS) is no reason to stay.
 process.exit();
+
+/** A core dump of this process has no memory in it. Where there is no such setting there is none to make. */
+function keepSecretsOutOfCoreDumps(): void {
+  try {
+    writeFileSync("/proc/self/coredump_filter", "0");
+  } catch {
+    // Not Linux, or a sandbox without a writable /proc.
+  }
+}
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;

@@ -26,6 +26,7 @@ const REMOVED: ReadonlySet<string> = new Set([
   "AWS_WEB_IDENTITY_TOKEN_FILE",
   "AWS_ROLE_SESSION_NAME",
   "AWS_EC2_METADATA_DISABLED",
+  "AWS_EC2_METADATA_SERVICE_ENDPOINT",
   "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
 ]);
 
@@ -38,9 +39,17 @@ const REMOVED_PREFIXES = [
 
 const LOOPBACK = ["127.0.0.1", "localhost", "::1"] as const;
 
+/** How the child finds its credentials. Only one way is shown: SDKs differ in which they prefer. */
+export type Way =
+  | {
+      readonly protocol: "imds";
+      /** `http://127.0.0.1:PORT`: no path, because five SDKs drop it; no slash, because one doubles it. */
+      readonly endpoint: string;
+    }
+  | { readonly protocol: "container"; readonly uri: string; readonly token: string };
+
 export interface ChildOptions {
-  /** `http://127.0.0.1:PORT`: no path, because five SDKs drop it; no slash, because one doubles it. */
-  readonly endpoint: string;
+  readonly way: Way;
   readonly region: string | undefined;
   /** Leaves the shared credentials and config files in sight. */
   readonly keepAwsFiles: boolean;
@@ -51,7 +60,7 @@ export interface ChildOptions {
 /** `environment` as the child gets it: what would win taken out, the way to crossrole put in. */
 export function childEnvironment(
   environment: Environment,
-  { endpoint, region, keepAwsFiles, emptyFile }: ChildOptions,
+  { way, region, keepAwsFiles, emptyFile }: ChildOptions,
 ): Record<string, string> {
   const child: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
@@ -60,14 +69,26 @@ export function childEnvironment(
   const { NO_PROXY: upper, no_proxy: lower } = environment;
   return {
     ...child,
-    AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint,
-    AWS_EC2_METADATA_V1_DISABLED: "true",
+    ...variablesOf(way),
     AWS_METADATA_SERVICE_TIMEOUT: "5",
     AWS_METADATA_SERVICE_NUM_ATTEMPTS: "3",
     NO_PROXY: withLoopback(upper || lower),
     no_proxy: withLoopback(lower || upper),
     ...(region === undefined ? {} : { AWS_REGION: region, AWS_DEFAULT_REGION: region }),
     ...(keepAwsFiles ? {} : { AWS_SHARED_CREDENTIALS_FILE: emptyFile, AWS_CONFIG_FILE: emptyFile }),
+  };
+}
+
+function variablesOf(way: Way): Record<string, string> {
+  if (way.protocol === "imds") {
+    return {
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: way.endpoint,
+      AWS_EC2_METADATA_V1_DISABLED: "true",
+    };
+  }
+  return {
+    AWS_CONTAINER_CREDENTIALS_FULL_URI: way.uri,
+    AWS_CONTAINER_AUTHORIZATION_TOKEN: way.token,
   };
 }
 

@@ -31,7 +31,7 @@ async function credentialProcess(flags: CredentialProcessFlags): Promise<void> {
   const { config } = await load(flags);
   const role = chooseRole(config, flags.role);
   const daemon = await startDaemon({
-    config: { ...config, listeners: [], stateDirectory: undefined },
+    config: { ...config, listeners: [], stateDirectory: undefined, operations: undefined },
     ...(await processOptions()),
     log: stderrLog(flags.logLevel),
   });

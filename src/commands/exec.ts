@@ -2,9 +2,11 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { constants, devNull } from "node:os";
+import { Option } from "commander";
 import type { Command } from "commander";
-import type { Config, Role } from "../config/types.ts";
-import { startDaemon } from "../daemon.ts";
+import type { Config, Listener, Role } from "../config/types.ts";
+import { newToken } from "../container/authorization.ts";
+import { containerUri, startDaemon } from "../daemon.ts";
 import type { Daemon } from "../daemon.ts";
 import { CrossroleError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -24,6 +26,7 @@ const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 interface ExecFlags extends CommonFlags {
   readonly role?: string;
   readonly keepAwsFiles?: boolean;
+  readonly protocol: "imds" | "container";
 }
 
 export function execCommand(parent: Command): void {
@@ -34,13 +37,18 @@ export function execCommand(parent: Command): void {
     .argument("[args...]", "its arguments");
   withRoleOptions(command, "warn")
     .option("--role <name>", "the role of the configuration file")
+    .addOption(
+      new Option("--protocol <name>", "how the command finds its credentials")
+        .choices(["imds", "container"])
+        .default("imds"),
+    )
     .option("--keep-aws-files", "leave ~/.aws/credentials and ~/.aws/config in the command's sight")
     .passThroughOptions()
     .addHelpText(
       "after",
       examples(
         "crossrole exec --role-arn arn:aws:iam::222222222222:role/orders-reader -- python app.py",
-        "crossrole exec --config crossrole.yaml --role orders-reader -- aws s3 ls",
+        "crossrole exec --config crossrole.yaml --role orders-reader --protocol container -- aws s3 ls",
       ),
     )
     .action(async (name: string, args: string[], flags: ExecFlags) => {
@@ -54,28 +62,39 @@ async function exec(commandLine: readonly string[], flags: ExecFlags): Promise<n
   const log = stderrLog(flags.logLevel);
   for (const notice of config.notices) log.warn("configuration", { notice });
   const quiet = untilStarted(log);
+  const token = newToken();
+  const options = await processOptions();
+  const allowUsers = options.socketTables === undefined ? "any" : [];
   const daemon = await startDaemon({
-    config: onlyFor(role, config),
-    ...(await processOptions()),
+    config: onlyFor(
+      { ...role, authorizationToken: { kind: "value", value: token } },
+      config,
+      allowUsers,
+    ),
+    ...options,
     log: quiet.log,
   });
   try {
     await warm(daemon, role.name);
     quiet.started();
-    return await run(commandLine, await environmentFor(daemon, flags));
+    return await run(commandLine, await environmentFor(daemon, token, flags));
   } finally {
     await daemon.close();
   }
 }
 
-/** The configuration with one listener: a free port on loopback, for this child alone. */
-function onlyFor(role: Role, config: Config): Config {
+/**
+ * The configuration with one listener: a free port on loopback, for this child alone. Where the
+ * kernel does not tell whose a socket is, the port is all that keeps other users out.
+ */
+function onlyFor(role: Role, config: Config, allowUsers: Listener["allowUsers"]): Config {
   const address = { host: "127.0.0.1", port: 0 };
   return {
     ...config,
     roles: new Map([[role.name, role]]),
     stateDirectory: undefined,
-    listeners: [{ kind: "role", address, role: role.name, hosts: [], allowUsers: [] }],
+    operations: undefined,
+    listeners: [{ kind: "role", address, role: role.name, hosts: [], allowUsers }],
   };
 }
 
@@ -95,11 +114,18 @@ function untilStarted(log: Log): { log: Log; started: () => void } {
   };
 }
 
-async function environmentFor(daemon: Daemon, flags: ExecFlags): Promise<Record<string, string>> {
+async function environmentFor(
+  daemon: Daemon,
+  token: string,
+  flags: ExecFlags,
+): Promise<Record<string, string>> {
   const [served] = daemon.served;
   if (served === undefined) throw new TypeError("exec has one listener");
   return childEnvironment(process.env, {
-    endpoint: served.url,
+    way:
+      flags.protocol === "container"
+        ? { protocol: "container", uri: containerUri(served), token }
+        : { protocol: "imds", endpoint: served.url },
     region: await daemon.region(),
     keepAwsFiles: flags.keepAwsFiles ?? false,
     emptyFile: devNull,

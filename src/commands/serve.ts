@@ -4,8 +4,8 @@ import { parseConfig } from "../config/load.ts";
 import { watchConfig } from "../config/watch.ts";
 import type { ConfigWatch } from "../config/watch.ts";
 import type { Config } from "../config/types.ts";
-import { startDaemon } from "../daemon.ts";
-import type { Daemon } from "../daemon.ts";
+import { containerUri, startDaemon } from "../daemon.ts";
+import type { Daemon, Served } from "../daemon.ts";
 import { CrossroleError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { examples } from "./help.ts";
@@ -35,16 +35,38 @@ async function serve(flags: CommonFlags): Promise<void> {
   const loaded = await load(flags);
   const config = withListeners(loaded.config);
   tell(config, log);
-  const daemon = await startDaemon({ config, ...(await processOptions()), log });
+  const options = await processOptions();
+  if (options.socketTables === undefined) log.warn(NO_TABLES);
+  const daemon = await startDaemon({ config, ...options, log });
   const watch = watchFile(daemon, loaded, log);
-  for (const { url, roleName, roleArn } of daemon.served) {
+  for (const served of daemon.served) {
+    const { url, roleName, roleArn } = served;
     log.info("listening", { url, roleName, roleArn });
-    process.stdout.write(`export AWS_EC2_METADATA_SERVICE_ENDPOINT=${url}\n`);
+    process.stdout.write(`export ${waysTo(served, config).join(" ")}\n`);
   }
+  // The AWS files may know a region that nobody has said; reading them takes the SDK.
+  await daemon.region();
   await untilStopped(watch);
   log.info("stopping");
   watch?.close();
   await daemon.close();
+}
+
+const NO_TABLES =
+  "this platform does not tell whose a socket is: only listeners with allowUsers: any will answer";
+
+/** What to set in a client's environment: the one way to this role that every client of it knows. */
+function waysTo(served: Served, { roles }: Config): string[] {
+  const token = roles.get(served.roleName)?.authorizationToken;
+  if (served.kind === "role") return [`AWS_EC2_METADATA_SERVICE_ENDPOINT=${served.url}`];
+  // Half of the SDKs drop the path of that variable, and all keep the path of this one.
+  if (token?.kind === "file") {
+    return [
+      `AWS_CONTAINER_CREDENTIALS_FULL_URI=${containerUri(served)}`,
+      `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=${token.path}`,
+    ];
+  }
+  return [`AWS_EC2_METADATA_SERVICE_ENDPOINT=${served.url}/roles/${served.roleName}`];
 }
 
 /** A daemon without a listener would serve nobody, at the start and after a reload. */
@@ -72,6 +94,7 @@ function watchFile(daemon: Daemon, loaded: Loaded, log: Log): ConfigWatch | unde
         tell(config, log);
         log.info("configuration taken over", { roles: config.roles.size });
       } catch (error) {
+        daemon.refusedReload();
         kept(error);
       }
     },

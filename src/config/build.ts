@@ -1,4 +1,5 @@
 /** @module From a file that fits the schema to the `Config`: defaults filled in, names resolved. */
+import type { AuthorizationToken } from "../callers/types.ts";
 import { checkedRoleArn } from "../credentials/role-arn.ts";
 import type { BaseCredentials, BaseProvider } from "../credentials/types.ts";
 import { sessionNameOf } from "../credentials/session-name.ts";
@@ -39,25 +40,21 @@ export function buildConfig(file: ConfigFile, options: BuildOptions): Config {
     sts,
     roles: new Map(roles.map((role) => [role.name, role])),
     listeners: (file.listeners ?? []).flatMap(buildListener),
+    operations: file.operations?.address,
     stateDirectory: file.state?.directory,
     notices,
   };
 }
 
+const NOT_YET = "is not in this version yet";
+
 /** What the file may say and this version does not do: refused, so that nobody relies on it. */
 function notYet(file: ConfigFile): Problem[] {
   const problems: Problem[] = [];
-  const refused = (path: string) => problems.push({ path, message: "is not in this version yet" });
-  for (const [index, listener] of (file.listeners ?? []).entries()) {
-    for (const key of ["roles", "pods", "allowUsers"] as const) {
-      if (listener[key] !== undefined) refused(`listeners[${index}].${key}`);
-    }
+  for (const [index, { pods }] of (file.listeners ?? []).entries()) {
+    if (pods !== undefined) problems.push({ path: `listeners[${index}].pods`, message: NOT_YET });
   }
-  for (const [name, role] of Object.entries(file.roles)) {
-    if (role.imdsV1 === true) refused(`roles.${name}.imdsV1`);
-  }
-  if (file.associations !== undefined) refused("associations");
-  if (file.operations !== undefined) refused("operations");
+  if (file.associations !== undefined) problems.push({ path: "associations", message: NOT_YET });
   return problems;
 }
 
@@ -102,6 +99,7 @@ function buildRole(name: string, role: RoleFile, context: RoleContext): Role {
     policyArns: role.policyArns ?? [],
     policy: role.policy === undefined ? undefined : JSON.stringify(role.policy),
     imdsV1: role.imdsV1 ?? false,
+    authorizationToken: buildToken(name, role, context.environment),
   };
 }
 
@@ -150,10 +148,28 @@ function providerOf(base: BaseFile, hostname: string): BaseProvider {
   return base.container === true ? { kind: "container" } : { kind: "instance" };
 }
 
+/** A token in a file is made by the daemon; one in a variable by whoever starts it and the clients. */
+function buildToken(
+  name: string,
+  { authorizationToken: token }: RoleFile,
+  environment: Environment,
+): AuthorizationToken | undefined {
+  if (token?.file !== undefined) return { kind: "file", path: token.file };
+  if (token?.environment === undefined) return undefined;
+  const value = environment[token.environment] ?? "";
+  if (AUTHORIZATION_TOKEN.test(value)) return { kind: "value", value };
+  const path = `roles.${name}.authorizationToken.environment`;
+  const message = `names the variable ${token.environment}, which must hold 16 or more printable characters`;
+  refuse("environment", [{ path, message }]);
+  return undefined;
+}
+
+const AUTHORIZATION_TOKEN = /^[\x21-\x7e]{16,4096}$/;
+
 function buildListener(listener: NonNullable<ConfigFile["listeners"]>[number]): Listener[] {
-  const { address, role, hosts = [] } = listener;
-  if (role === undefined) return [];
-  return [
-    { kind: "role", address, role, hosts: hosts.map((host) => host.toLowerCase()), allowUsers: [] },
-  ];
+  const { address, role, roles, allowUsers = [] } = listener;
+  const hosts = (listener.hosts ?? []).map((host) => host.toLowerCase());
+  const common = { address, hosts, allowUsers };
+  if (role !== undefined) return [{ ...common, kind: "role", role }];
+  return roles === undefined ? [] : [{ ...common, kind: "roles", roles }];
 }

@@ -30,6 +30,16 @@ const base = z
     "must have exactly one of profile, webIdentity, environment, container, instance, process",
   );
 
+const authorizationToken = z
+  .strictObject({
+    file: rules.text().min(1, "must be a file").optional(),
+    environment: rules.text().regex(/^\w+$/, "must be the name of a variable").optional(),
+  })
+  .refine(
+    ({ file, environment }) => (file === undefined) !== (environment === undefined),
+    "must have exactly one of file, environment",
+  );
+
 const role = z.strictObject({
   arn: rules.roleArn,
   base: rules.text().optional(),
@@ -43,6 +53,7 @@ const role = z.strictObject({
   policyArns: rules.policyArns.optional(),
   policy: rules.policy.optional(),
   imdsV1: z.boolean("must be true or false").optional(),
+  authorizationToken: authorizationToken.optional(),
 });
 
 const roleName = rules

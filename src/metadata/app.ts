@@ -10,12 +10,13 @@ import { rawTarget, routes, single } from "../http/face.ts";
 import type { FaceEnv, Handle } from "../http/face.ts";
 import { decodeSegment, metadataTarget } from "../http/target.ts";
 import { DOCUMENTS, SECURITY_CREDENTIALS, securityCredentials } from "./documents.ts";
-import { isTokenValid, issueToken, parseTtl } from "./metadata-token.ts";
+import { expiryOf, isInTime, isTokenValid, issueToken, parseTtl } from "./metadata-token.ts";
 import type { TokenKeys } from "./metadata-token.ts";
 
 /** How long the list and credentials routes wait for a session never obtained: Go v2 gives up at 500. */
 const HOLD_MS = 400;
 
+const TOKEN_PATH = "/latest/api/token";
 const TOKEN_HEADER = "x-aws-ec2-metadata-token";
 const TTL_HEADER = "x-aws-ec2-metadata-token-ttl-seconds";
 const TEXT = { "Content-Type": "text/plain" };
@@ -37,19 +38,24 @@ export interface MetadataOptions {
   readonly onImdsV1: (caller: CallerSession) => void;
 }
 
+/** What the handlers of one app share. */
+interface Service extends MetadataOptions {
+  readonly isAuthentic: (request: IncomingMessage, token: string, caller: CallerSession) => boolean;
+}
+
 /** The app of one listener. */
-export function metadataApp(options: MetadataOptions): Hono<FaceEnv> {
+export function metadataApp(settings: MetadataOptions): Hono<FaceEnv> {
+  const options: Service = { ...settings, isAuthentic: rememberingTokens(settings) };
   const app = new Hono<FaceEnv>({
     getPath: (_, init) => metadataTarget(rawTarget(init), options.perRole()).path,
   });
   const route = routes(options.onRefused, failed);
-  app.put("/latest/api/token", route(putToken(options)));
-  app.all("/latest/api/token", route(tokenMethodNotAllowed(options)));
+  app.put(TOKEN_PATH, route(putToken(options)));
   app.get(`${SECURITY_CREDENTIALS}/:role`, route(getCredentials(options)));
   app.get(SECURITY_CREDENTIALS, route(getRoleName(options)));
   for (const path of DOCUMENTS.keys()) app.get(path, route(getDocument(options, path)));
-  app.get("*", route(authorized(options, notFound)));
-  app.all("*", route(authorized(options, methodNotAllowed("GET, HEAD"))));
+  // Not a route for everything: two that match cost Hono more than all the rest of a request.
+  app.notFound(route(everythingElse(options)));
   return app;
 }
 
@@ -72,7 +78,7 @@ function identified(options: MetadataOptions, handle: ForCaller): Handle {
   };
 }
 
-function putToken(options: MetadataOptions): Handle {
+function putToken(options: Service): Handle {
   return identified(options, (request, caller) => {
     const ttlSeconds = parseTtl(single(request.headers[TTL_HEADER]));
     void start(options, caller.session);
@@ -96,11 +102,18 @@ async function start({ credentialsFor }: MetadataOptions, session: RoleSession):
   }
 }
 
-function tokenMethodNotAllowed(options: MetadataOptions): Handle {
-  return identified(options, methodNotAllowed("PUT"));
+function everythingElse(options: Service): Handle {
+  const wrongMethodForToken = identified(options, () => methodNotAllowed("PUT"));
+  const other = authorized(options, (request) =>
+    isRead(request) ? notFound() : methodNotAllowed("GET, HEAD"),
+  );
+  return (request) => {
+    const { path } = metadataTarget(request.url ?? "", options.perRole());
+    return path === TOKEN_PATH ? wrongMethodForToken(request) : other(request);
+  };
 }
 
-function getRoleName(options: MetadataOptions): Handle {
+function getRoleName(options: Service): Handle {
   return authorized(options, (_, { session, roleName }) => {
     const answer = { status: 200, headers: TEXT, body: roleName };
     const credentials = options.credentialsFor(session, { holdMs: HOLD_MS });
@@ -108,7 +121,7 @@ function getRoleName(options: MetadataOptions): Handle {
   });
 }
 
-function getCredentials(options: MetadataOptions): Handle {
+function getCredentials(options: Service): Handle {
   return authorized(options, (request, { session, roleName }) => {
     const { path } = metadataTarget(request.url ?? "", options.perRole());
     if (decodeSegment(path.slice(SECURITY_CREDENTIALS.length + 1)) !== roleName) return notFound();
@@ -121,7 +134,7 @@ function documentOf(credentials: TemporaryCredentials): Answer {
   return { status: 200, headers: TEXT, body: securityCredentials(credentials) };
 }
 
-function getDocument(options: MetadataOptions, path: string): Handle {
+function getDocument(options: Service, path: string): Handle {
   const document = DOCUMENTS.get(path);
   return authorized(options, (_, { session }) => {
     const region = options.region() ?? session.region;
@@ -135,7 +148,7 @@ function getDocument(options: MetadataOptions, path: string): Handle {
  * Asks for a metadata token before anything else is decided: without one, the tree says nothing, not
  * even what is in it. 401 is the one status that brings a client back from IMDSv1.
  */
-function authorized(options: MetadataOptions, handle: ForCaller): Handle {
+function authorized(options: Service, handle: ForCaller): Handle {
   return identified(options, (request, caller) => {
     const token = single(request.headers[TOKEN_HEADER]);
     // A token that is wrong is refused even where none is needed: its owner asks for a new one then.
@@ -143,14 +156,29 @@ function authorized(options: MetadataOptions, handle: ForCaller): Handle {
       options.onImdsV1(caller);
       return handle(request, caller);
     }
-    const audience = audienceOf(options, caller);
-    if (isTokenValid(options.tokenKeys(), audience, token ?? "", options.now())) {
-      return handle(request, caller);
-    }
+    if (options.isAuthentic(request, token ?? "", caller)) return handle(request, caller);
     const what =
       token === undefined ? "no metadata token" : "a metadata token that is not valid here";
     throw new CrossroleError("ERR_TOKEN_INVALID", `the request has ${what}`);
   });
+}
+
+/**
+ * Whether a token is valid, computed once for each that a connection shows. What is compared on the
+ * way is the caller's own, found valid before: its time tells nobody anything.
+ */
+function rememberingTokens(options: MetadataOptions) {
+  const shown = new WeakMap<object, { token: string; audience: string; expiryMs: number }>();
+  return ({ socket }: IncomingMessage, token: string, caller: CallerSession): boolean => {
+    const audience = audienceOf(options, caller);
+    const known = shown.get(socket);
+    const nowMs = options.now();
+    const name = `${audience.listener}\n${audience.caller}`;
+    if (known?.token === token && known.audience === name) return isInTime(known.expiryMs, nowMs);
+    if (!isTokenValid(options.tokenKeys(), audience, token, nowMs)) return false;
+    shown.set(socket, { token, audience: name, expiryMs: expiryOf(token) });
+    return true;
+  };
 }
 
 /** A token of one role's service is worth nothing at another's, though both are at one address. */
@@ -166,6 +194,6 @@ function notFound(): Answer {
   return { status: 404 };
 }
 
-function methodNotAllowed(allow: string): () => Answer {
-  return () => ({ status: 405, headers: { Allow: allow } });
+function methodNotAllowed(allow: string): Answer {
+  return { status: 405, headers: { Allow: allow } };
 }

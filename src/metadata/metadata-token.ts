@@ -83,9 +83,19 @@ export function isTokenValid(
   if (!isSigned(keys, expiry, presented, audience, nowMs)) return false;
   // Last bits of base64 that no byte needs could be anything: one token has one spelling.
   if (bytes.toString("base64url") !== token) return false;
-  const leftMs = expiry.readUIntBE(0, EXPIRY_BYTES) - nowMs;
+  return isInTime(expiry.readUIntBE(0, EXPIRY_BYTES), nowMs);
+}
+
+/** Whether a token that expires at `expiryMs` is good now. */
+export function isInTime(expiryMs: number, nowMs: number): boolean {
+  const leftMs = expiryMs - nowMs;
   // More than six hours ahead was signed by a clock that has been set back since.
   return leftMs > 0 && leftMs <= MAX_TTL_SECONDS * 1000;
+}
+
+/** When a valid token expires, in milliseconds since the epoch. */
+export function expiryOf(token: string): number {
+  return Buffer.from(token, "base64url").readUIntBE(0, EXPIRY_BYTES);
 }
 
 function isSigned(

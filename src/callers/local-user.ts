@@ -24,7 +24,8 @@ export function identifyLocalUser(
   const users = new WeakMap<object, Promise<number | undefined>>();
   const known = new WeakMap<object, number>();
   const userOf = async (peer: Peer) => {
-    const user = await findUser(peer, readTables);
+    // What went wrong with the table is all the same to the caller: it cannot be told, and is refused.
+    const user = await findUser(peer, readTables).catch(() => undefined);
     if (user !== undefined) known.set(peer.connection, user);
     return user;
   };

@@ -83,7 +83,8 @@ function bytesOfIPv6(address: string): number[] {
   const missing = plain.includes("::") ? 8 - groups(head).length - groups(tail).length : 0;
   const zeros = Array.from({ length: missing }, () => "0");
   return [...groups(head), ...zeros, ...groups(tail)].flatMap((group) => {
-    const value = Number.parseInt(group, 16);
+    // What is no group (the end of ::1.2.3.4) is no number, and so in no table.
+    const value = Number(`0x${group}`);
     return [Math.trunc(value / 256), value % 256];
   });
 }

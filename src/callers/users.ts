@@ -4,6 +4,9 @@ import { promisify } from "node:util";
 import { CrossroleError } from "../errors.ts";
 import type { AllowedUsers } from "./local-user.ts";
 
+/** A directory service that does not answer must not keep the daemon from saying so: 10 seconds. */
+const LOOKUP_TIMEOUT_MS = 10_000;
+
 /**
  * The uids of `users`, and `own` when nobody is named.
  *
@@ -24,10 +27,15 @@ async function uidOf(user: string | number): Promise<number> {
   if (/^\d+$/.test(user)) return Number(user);
   try {
     // Not /etc/passwd: the name may live in LDAP, and `id` asks whatever the machine is set up for.
-    const { stdout } = await promisify(execFile)("id", ["-u", "--", user]);
+    const options = { timeout: LOOKUP_TIMEOUT_MS };
+    const { stdout } = await promisify(execFile)("id", ["-u", "--", user], options);
     return Number(stdout.trim());
   } catch (error) {
-    const message = `allowUsers names ${JSON.stringify(user)}, which is no user of this machine`;
+    const why =
+      error instanceof Error && "code" in error && error.code === 1
+        ? "which is no user of this machine"
+        : "which cannot be looked up here: name the uid instead";
+    const message = `allowUsers names ${JSON.stringify(user)}, ${why}`;
     throw new CrossroleError("ERR_CONFIG_INVALID", message, { cause: error });
   }
 }

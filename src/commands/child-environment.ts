@@ -40,7 +40,7 @@ const REMOVED_PREFIXES = [
 const LOOPBACK = ["127.0.0.1", "localhost", "::1"] as const;
 
 /** How the child finds its credentials. Only one way is shown: SDKs differ in which they prefer. */
-export type Way =
+type Way =
   | {
       readonly protocol: "imds";
       /** `http://127.0.0.1:PORT`: no path, because five SDKs drop it; no slash, because one doubles it. */

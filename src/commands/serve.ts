@@ -39,14 +39,16 @@ async function serve(flags: CommonFlags): Promise<void> {
   if (options.socketTables === undefined) log.warn(NO_TABLES);
   const daemon = await startDaemon({ config, ...options, log });
   const watch = watchFile(daemon, loaded, log);
+  // Whoever reads a line below may send a signal at once.
+  const stopped = untilStopped(watch);
   for (const served of daemon.served) {
     const { url, roleName, roleArn } = served;
     log.info("listening", { url, roleName, roleArn });
     process.stdout.write(`export ${waysTo(served, config).join(" ")}\n`);
   }
   // The AWS files may know a region that nobody has said; reading them takes the SDK.
-  await daemon.region();
-  await untilStopped(watch);
+  await Promise.race([stopped, daemon.region()]);
+  await stopped;
   log.info("stopping");
   watch?.close();
   await daemon.close();

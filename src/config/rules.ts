@@ -14,14 +14,7 @@ const MIN_DURATION_SECONDS = 1_800;
 const MAX_DURATION_SECONDS = 43_200;
 
 /** The names that a session name may be made of. */
-export const PLACEHOLDERS = [
-  "hostname",
-  "role",
-  "namespace",
-  "serviceAccount",
-  "pod",
-  "node",
-] as const;
+const PLACEHOLDERS = ["hostname", "role", "namespace", "serviceAccount", "pod", "node"] as const;
 
 /** Text, with a hint where YAML makes a number of what looks like one. */
 export function text(): z.ZodString {

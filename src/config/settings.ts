@@ -55,7 +55,7 @@ export function settingsFrom(environment: Environment): Settings {
 }
 
 /** Where a client that knows nothing of crossrole is told to look, when nobody said otherwise. */
-export const DEFAULT_LISTEN = "127.0.0.1:9911";
+const DEFAULT_LISTEN = "127.0.0.1:9911";
 
 /** The configuration file that `settings` stand for, and the name of its one role. */
 export function fileOf(settings: Settings): { readonly name: string; readonly file: unknown } {

@@ -3,7 +3,7 @@ import type { AuthorizationToken } from "../callers/types.ts";
 import type { BaseCredentials } from "../credentials/types.ts";
 
 /** A role that is assumed on the way to another. */
-export interface Hop {
+interface Hop {
   readonly arn: string;
   readonly externalId?: string | undefined;
 }

@@ -18,6 +18,9 @@ const COMPILE_CACHE = fileURLToPath(
   new URL("../../node_modules/.cache/crossrole-tests", import.meta.url),
 );
 
+/** Less than the time-out of a test, and more than whatever is waited for: 18 seconds. */
+const LONGEST_MS = 18_000;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Ended {
@@ -44,6 +47,7 @@ export class Program implements AsyncDisposable {
   stdout = "";
   stderr = "";
   readonly #child: ChildProcess;
+  readonly #deadline: NodeJS.Timeout;
 
   constructor(args: readonly string[], { env = {}, cwd, input = "" }: StartOptions = {}) {
     const startedMs = performance.now();
@@ -57,9 +61,12 @@ export class Program implements AsyncDisposable {
     this.#child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (this.stderr += chunk));
     // A program that ends without reading is no fault of the test.
     this.#child.stdin?.on("error", () => undefined).end(input);
+    // A test that runs into its time-out disposes of nothing.
+    this.#deadline = setTimeout(() => this.#kill(), LONGEST_MS);
     const { promise, resolve, reject } = Promise.withResolvers<Ended>();
     this.#child.once("error", reject);
     this.#child.once("close", (code, signal) => {
+      clearTimeout(this.#deadline);
       const { stdout, stderr } = this;
       const errors = stderr.split("\n").filter((line) => line !== "");
       const elapsedMs = performance.now() - startedMs;
@@ -90,10 +97,14 @@ export class Program implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#kill();
+    await this.ended;
+  }
+
+  #kill(): void {
     const { pid, exitCode, signalCode } = this.#child;
     if (pid !== undefined && exitCode === null && signalCode === null)
       process.kill(-pid, "SIGKILL");
-    await this.ended;
   }
 }
 

@@ -1,15 +1,16 @@
 /** @module The composition root: from a `Config` to listeners that answer. Alone in knowing everybody. */
-import { getRequestListener } from "@hono/node-server";
+import { isDeepStrictEqual } from "node:util";
 import { identifyLocalUser } from "./callers/local-user.ts";
 import type { AllowedUsers, ReadSocketTables } from "./callers/local-user.ts";
 import { roleSessionOf } from "./callers/role-session.ts";
 import type { AuthorizationToken, CallerSession } from "./callers/types.ts";
 import { resolveUsers } from "./callers/users.ts";
-import type { Address, Config, Listener } from "./config/types.ts";
+import type { Config, Listener } from "./config/types.ts";
 import { CONTAINER_PATH } from "./container/app.ts";
 import { AuthorizationTokens } from "./container/authorization.ts";
-import { CredentialCache } from "./credentials/cache.ts";
-import type { Instant, TemporaryCredentials } from "./credentials/types.ts";
+import { createCredentialCache } from "./credential-service.ts";
+import type { CredentialCache } from "./credentials/cache.ts";
+import type { TemporaryCredentials } from "./credentials/types.ts";
 import { CrossroleError, messageOf } from "./errors.ts";
 import type { OnRefused } from "./http/answer.ts";
 import { ListenerSet } from "./http/listener-set.ts";
@@ -19,14 +20,11 @@ import type { Target } from "./listener-face.ts";
 import type { Log } from "./log.ts";
 import { openTokenKeys } from "./metadata/token-key-file.ts";
 import type { CurrentKeys } from "./metadata/token-key-file.ts";
-import { operationsApp } from "./operations/app.ts";
-import { auditCredentials, auditRefusals, auditSkew } from "./operations/audit.ts";
+import { operationsListener } from "./operations/app.ts";
+import { auditRefusals } from "./operations/audit.ts";
 import { createMetrics, NO_METRICS } from "./operations/metrics.ts";
 import type { Metrics } from "./operations/metrics.ts";
-import { assumeRoleWith } from "./sts/assume-role.ts";
-import { loadBaseWith } from "./sts/base-credentials.ts";
 import { regionOfProfile } from "./sts/region.ts";
-import { createSts } from "./sts/sts-client.ts";
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -95,7 +93,7 @@ export class Daemon {
     this.#config = options.config;
     this.#tokenKeys = tokenKeys;
     this.#metrics = metrics;
-    this.#cache = createCache(options, metrics);
+    this.#cache = createCredentialCache({ ...options, metrics });
     this.#authorization = new AuthorizationTokens((error) => {
       options.log.warn("authorization token not rotated", { reason: messageOf(error) });
     });
@@ -144,6 +142,7 @@ export class Daemon {
     const takeTokens = await this.#authorization.prepare(authorizationOf(config));
     const closeGone = await this.#listeners.open(this.#listenOptions(targets, config));
     takeTokens();
+    this.#warnOfRestart(config);
     this.#config = config;
     this.#targets = targets;
     const sessions = [...config.roles.keys()].map((name) => this.#roleOf(name, config).session);
@@ -163,6 +162,19 @@ export class Daemon {
     this.#cache.close();
     this.#authorization.close();
     await this.#listeners.close();
+  }
+
+  /** What a running daemon was made with stays: said, so that nobody waits for it. */
+  #warnOfRestart(config: Config): void {
+    const { config: started, log } = this.#options;
+    const keys = [
+      ...(isDeepStrictEqual(config.sts, started.sts) ? [] : ["sts"]),
+      ...(config.stateDirectory === started.stateDirectory ? [] : ["state"]),
+      ...((config.operations === undefined) === (started.operations === undefined)
+        ? []
+        : ["operations"]),
+    ];
+    if (keys.length > 0) log.warn("taken over at the next start only", { keys: keys.join(", ") });
   }
 
   /** Looks up whatever may fail, before anything is changed. */
@@ -192,7 +204,10 @@ export class Daemon {
         handle: this.#face(key, onRefused),
       });
     }
-    if (operations !== undefined) wanted.set(OPERATIONS, this.#operations(operations));
+    if (operations !== undefined && this.#metrics !== NO_METRICS) {
+      const onRefused = this.#onRefused(OPERATIONS);
+      wanted.set(OPERATIONS, operationsListener(operations, this.#metrics, onRefused));
+    }
     return wanted;
   }
 
@@ -211,15 +226,6 @@ export class Daemon {
       onRefused,
       onImdsV1: ({ roleName }) => this.#metrics.imdsV1(roleName),
     });
-  }
-
-  #operations(address: Address): ListenOptions {
-    const onRefused = this.#onRefused(OPERATIONS);
-    const answer = getRequestListener(operationsApp(this.#metrics, onRefused).fetch, {
-      overrideGlobalObjects: false,
-    });
-    const handle: ListenOptions["handle"] = (request, response) => void answer(request, response);
-    return { ...address, hosts: () => [], onRefused, handle };
   }
 
   #onRefused(listener: string): OnRefused {
@@ -258,24 +264,6 @@ const OPERATIONS = "operations";
 
 /** Who is answered at a listener that the configuration no longer has. */
 const NOBODY: AllowedUsers = new Set();
-
-function createCache({ config, environment, log }: DaemonOptions, metrics: Metrics) {
-  const { endpoint, callsPerSecond, burst } = config.sts;
-  const callSts = createSts({ endpoint, onSkew: auditSkew(log) });
-  const audit = auditCredentials(log);
-  return new CredentialCache({
-    assumeRole: assumeRoleWith(callSts),
-    loadBase: loadBaseWith({ callSts, environment }),
-    now: (): Instant => ({ wallMs: Date.now(), monotonicMs: performance.now() }),
-    random: Math.random,
-    onEvent: (event) => {
-      audit(event);
-      metrics.credentials(event);
-    },
-    callsPerSecond,
-    burst,
-  });
-}
 
 function authorizationOf({ roles }: Config): ReadonlyMap<string, AuthorizationToken> {
   const sources = new Map<string, AuthorizationToken>();

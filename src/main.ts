@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** @module The command line: what is asked for, and which exit code it ends with. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { credentialProcessCommand } from "./commands/credential-process.ts";
 import { demoCommand } from "./commands/demo.ts";
@@ -18,6 +18,7 @@ keepSecretsOutOfCoreDumps();
 
 const program = new Command("crossrole")
   .description("cross-account AWS credentials that never go stale, for unmodified applications")
+  .version(version())
   .enablePositionalOptions()
   .exitOverride();
 
@@ -33,6 +34,12 @@ try {
 }
 // What still is open (an idle connection to STS) is no reason to stay.
 process.exit();
+
+function version(): string {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  const { version: own }: { version: string } = JSON.parse(text);
+  return own;
+}
 
 /** A core dump of this process has no memory in it. Where there is no such setting there is none to make. */
 function keepSecretsOutOfCoreDumps(): void {

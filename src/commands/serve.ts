@@ -65,10 +65,15 @@ function waysTo(served: Served, { roles }: Config): string[] {
   if (token?.kind === "file") {
     return [
       `AWS_CONTAINER_CREDENTIALS_FULL_URI=${containerUri(served)}`,
-      `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=${token.path}`,
+      `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=${quoted(token.path)}`,
     ];
   }
   return [`AWS_EC2_METADATA_SERVICE_ENDPOINT=${served.url}/roles/${served.roleName}`];
+}
+
+/** A word of a POSIX shell. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** A daemon without a listener would serve nobody, at the start and after a reload. */

@@ -30,7 +30,6 @@ type BaseFile = NonNullable<ConfigFile["bases"]>[string];
 
 export function buildConfig(file: ConfigFile, options: BuildOptions): Config {
   const notices: string[] = [];
-  refuse("configuration", notYet(file));
   const sts = buildSts(file, options, notices);
   const roles = Object.entries(file.roles).map(([name, role]) =>
     buildRole(name, role, { file, notices, ...options }),
@@ -49,7 +48,7 @@ export function buildConfig(file: ConfigFile, options: BuildOptions): Config {
 const NOT_YET = "is not in this version yet";
 
 /** What the file may say and this version does not do: refused, so that nobody relies on it. */
-function notYet(file: ConfigFile): Problem[] {
+export function notYet(file: ConfigFile): Problem[] {
   const problems: Problem[] = [];
   for (const [index, { pods }] of (file.listeners ?? []).entries()) {
     if (pods !== undefined) problems.push({ path: `listeners[${index}].pods`, message: NOT_YET });

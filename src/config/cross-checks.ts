@@ -135,11 +135,13 @@ function checkPartitions(path: string, role: LenientRole, region: string | undef
   return problems;
 }
 
-/** Only a pod has a namespace: on a listener for one role the name would have a hole. */
+/** Only a pod has a namespace: for any other caller the name would have a hole. */
 function checkSessionName(path: string, name: string, role: LenientRole, file: Lenient): Problem[] {
   const placeholder = /\{(?:namespace|serviceAccount|pod|node)\}/.exec(role.sessionName ?? "")?.[0];
-  const served = file.listeners.some((one) => one.role === name || one.roles.includes(name));
-  if (placeholder === undefined || !served) return [];
+  if (placeholder === undefined) return [];
+  const isForPods = file.associations.some((one) => one.role === name);
+  const isServed = file.listeners.some((one) => one.role === name || one.roles.includes(name));
+  if (isForPods && !isServed) return [];
   const message = `has ${placeholder}, which only the callers of a pods listener have`;
   return [{ path: `${path}.sessionName`, message }];
 }

@@ -81,7 +81,9 @@ function failed(error: unknown): Answer {
   const code = error instanceof CrossroleError ? error.code : "ERR_UNKNOWN";
   const message = error instanceof CrossroleError ? messageOf(error) : "crossrole failed";
   const body = JSON.stringify({ code, message, Code: code, Message: message });
-  return { status: httpStatus(error), headers: JSON_TYPE, body };
+  const status = httpStatus(error);
+  const headers = status === 403 ? { ...JSON_TYPE, Connection: "close" } : JSON_TYPE;
+  return { status, headers, body };
 }
 
 function notFound(): Answer {

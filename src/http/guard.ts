@@ -26,6 +26,8 @@ const FORWARDING_HEADERS: ReadonlySet<string> = new Set(["forwarded", "via", "x-
 
 const MAX_HEADERS = 64;
 
+const MAX_PORT = 65_535;
+
 /** Why `request` is refused whatever it asks for, or undefined. Every refusal closes the connection. */
 export function refusalOf(
   request: IncomingMessage,
@@ -34,9 +36,11 @@ export function refusalOf(
   return refusedHeader(request, isOwn) ?? refusedFraming(request) ?? refusedTarget(request);
 }
 
-/** The host of a `Host` header, without its port and in lower case. */
-export function hostOf(header: string): string {
-  return header.replace(/:\d*$/, "").toLowerCase();
+/** The host of a `Host` header, without its port and in lower case. What is no port stays, and makes no name. */
+function hostOf(header: string): string {
+  const port = /:\d{1,5}$/.exec(header)?.[0] ?? "";
+  const isPort = Number(port.slice(1)) <= MAX_PORT;
+  return (isPort ? header.slice(0, header.length - port.length) : header).toLowerCase();
 }
 
 function refusedHeader(
@@ -77,7 +81,9 @@ function refusedFraming({ headers }: IncomingMessage): CrossroleError | undefine
 
 function refusedTarget({ method, url }: IncomingMessage): CrossroleError | undefined {
   if (method === "TRACE" || method === "CONNECT") return invalid(`the method ${method}`);
-  return url?.startsWith("/") === true ? undefined : invalid("a target that is not a path");
+  if (url?.startsWith("/") !== true) return invalid("a target that is not a path");
+  // No URI has one: it is there for whoever takes it for a slash.
+  return url.includes("\\") ? invalid("a backslash in its target") : undefined;
 }
 
 function invalid(what: string): CrossroleError {

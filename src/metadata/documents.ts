@@ -20,7 +20,7 @@ export function securityCredentials(credentials: TemporaryCredentials): Buffer {
   return body;
 }
 
-export interface MetadataFacts {
+interface MetadataFacts {
   readonly session: RoleSession;
   /** What clients are told: the region of the workload. */
   readonly region: string;

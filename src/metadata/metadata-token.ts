@@ -8,7 +8,7 @@ import { CrossroleError } from "../errors.ts";
  *
  * @see https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
  */
-export const MAX_TTL_SECONDS = 21_600;
+const MAX_TTL_SECONDS = 21_600;
 
 /** A key signs for a day; what it signed is accepted for the six hours that its last token may live. */
 const KEY_LIFE_MS = 24 * 3_600_000;

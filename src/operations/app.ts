@@ -1,19 +1,41 @@
 /** @module The operations listener: is it alive, and what has it counted. */
+import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
+import { askedBy } from "../http/answer.ts";
 import type { Answer, OnRefused } from "../http/answer.ts";
 import { rawTarget, routes } from "../http/face.ts";
 import type { FaceEnv } from "../http/face.ts";
+import type { ListenOptions } from "../http/listener.ts";
 import { pathOf } from "../http/target.ts";
 import { httpStatus, messageOf } from "../errors.ts";
 import type { Metrics } from "./metrics.ts";
 
 const TEXT = { "Content-Type": "text/plain; charset=utf-8" };
 
+/** What to listen with at `address`: the same guard as on every listener, and no credentials. */
+export function operationsListener(
+  address: { readonly host: string; readonly port: number },
+  metrics: Metrics,
+  onRefused: OnRefused,
+): ListenOptions {
+  const answer = getRequestListener(operationsApp(metrics, onRefused).fetch, {
+    overrideGlobalObjects: false,
+  });
+  return {
+    ...address,
+    hosts: () => [],
+    onRefused,
+    handle: (request, response) => {
+      answer(request, response).catch((error: unknown) => onRefused(error, askedBy(request)));
+    },
+  };
+}
+
 /**
  * `/healthz` says that the process answers, and nothing of STS: an outage of STS must not become a
  * storm of restarts. `/metrics` is for Prometheus.
  */
-export function operationsApp(metrics: Metrics, onRefused: OnRefused): Hono<FaceEnv> {
+function operationsApp(metrics: Metrics, onRefused: OnRefused): Hono<FaceEnv> {
   const app = new Hono<FaceEnv>({ getPath: (_, init) => pathOf(rawTarget(init)) ?? "" });
   const route = routes(onRefused, failed);
   app.get(

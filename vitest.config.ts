@@ -7,5 +7,7 @@ export default defineConfig({
     reporters: ["default", "./test/support/count-reporter.ts"],
     coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary"] },
     testTimeout: 20_000,
+    // Most of the time is spent waiting for processes and sockets, not for a processor.
+    maxWorkers: 4,
   },
 });

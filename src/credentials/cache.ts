@@ -3,9 +3,10 @@ import { LRUCache } from "lru-cache";
 import { CrossroleError } from "../errors.ts";
 import { CallBudget } from "./call-budget.ts";
 import { Entry } from "./entry.ts";
-import { hasPassed, isRenewalDue, remainingMs, untilRenewalMs } from "./renewal.ts";
+import { isRenewalDue, MIN_RETRY_MS, remainingMs, untilRenewalMs } from "./renewal.ts";
 import { sessionKey } from "./session-key.ts";
 import { validateBase, validateSession } from "./validate.ts";
+import { bounded, closing, unwanted, within } from "./waiting.ts";
 import { TemporaryCredentials } from "./types.ts";
 import type {
   AssumeRole,
@@ -16,9 +17,6 @@ import type {
   RoleSession,
   SigningCredentials,
 } from "./types.ts";
-
-/** When a call to STS, or the loading of a base, is given up: 10 seconds. */
-const ATTEMPT_TIMEOUT_MS = 10_000;
 
 /** The longest nap of a session's timer, so that a clock set or a sleep is noticed within 30 s. */
 const MAX_NAP_MS = 30_000;
@@ -145,8 +143,10 @@ export class CredentialCache {
   async #attempt(entry: Entry): Promise<SigningCredentials> {
     const { now, onEvent, random } = this.#options;
     let signer: SigningCredentials | undefined;
+    let isSigned = false;
     try {
       signer = await this.#signerOf(entry.source);
+      isSigned = true;
       await this.#budgetFor(entry);
       // It may have been evicted while it waited: nobody wants the call any more.
       if (entry.closed) throw unwanted();
@@ -160,20 +160,37 @@ export class CredentialCache {
         onEvent({ type: "obtained", source: entry.source, credentials, renewal, elapsedMs });
       return credentials;
     } catch (error) {
-      if (!entry.closed)
-        this.#fail(entry, error instanceof Error ? error : new Error(String(error)), signer);
+      const reason = error instanceof Error ? error : new Error(String(error));
+      if (!entry.closed && isSigned) this.#fail(entry, reason, signer);
+      if (!entry.closed && !isSigned) this.#failWithSigner(entry, reason);
       throw error;
     }
   }
 
+  /** The signer's failure is none of the session's own: it is tried again as soon as the signer is. */
+  #failWithSigner(entry: Entry, error: Error): void {
+    const at = this.#options.now();
+    const signer =
+      entry.source.kind === "role"
+        ? this.#entries.peek(sessionKey(entry.source.source))
+        : undefined;
+    const retryInMs = Math.max(signer?.restMs(at) ?? 0, MIN_RETRY_MS);
+    entry.rest(error, at, retryInMs);
+    this.#report(entry, error, at, retryInMs);
+  }
+
   #fail(entry: Entry, error: Error, signer: SigningCredentials | undefined): void {
-    const { now, onEvent, random } = this.#options;
+    const { now, random } = this.#options;
     const at = now();
     const retryInMs = entry.fail(error, at, random());
     if (error instanceof CrossroleError && error.code === "ERR_BASE_EXPIRED")
       this.#spend(entry, signer);
-    const left = entry.held === undefined ? 0 : Math.max(0, remainingMs(entry.held.lease, at));
-    onEvent({ type: "failed", source: entry.source, error, remainingMs: left, retryInMs });
+    this.#report(entry, error, at, retryInMs);
+  }
+
+  #report({ source, held }: Entry, error: Error, at: Instant, retryInMs: number): void {
+    const left = held === undefined ? 0 : Math.max(0, remainingMs(held.lease, at));
+    this.#options.onEvent({ type: "failed", source, error, remainingMs: left, retryInMs });
   }
 
   /**
@@ -201,7 +218,9 @@ export class CredentialCache {
     if (!asksSts) return;
     const isHeld =
       entry.held !== undefined && remainingMs(entry.held.lease, this.#options.now()) > 0;
-    await this.#budget.take(isHeld ? "renewal" : "first");
+    // A role that is refused again and again, and that nobody asks for, goes before nobody.
+    const isWanted = entry.isWantedSinceFailure;
+    await this.#budget.take(!isHeld && isWanted ? "first" : "renewal");
   }
 
   async #call(entry: Entry, signer: SigningCredentials | undefined): Promise<SigningCredentials> {
@@ -230,7 +249,8 @@ export class CredentialCache {
   #wake(entry: Entry): void {
     const now = this.#options.now();
     // A session nobody asked for during one whole lifetime is let go; the next caller starts it anew.
-    if (hasPassed(entry.askedAt, entry.lifetimeMs, now)) {
+    // A laptop's sleep is no time in which anybody could have asked.
+    if (now.monotonicMs - entry.askedAt.monotonicMs >= entry.lifetimeMs) {
       this.#entries.delete(sessionKey(entry.source));
       this.#options.onEvent({ type: "lapsed", source: entry.source });
       return;
@@ -238,59 +258,4 @@ export class CredentialCache {
     if (entry.held === undefined || isRenewalDue(entry.held.lease, now)) this.#renew(entry, now);
     if (entry.flight === undefined) this.#schedule(entry);
   }
-}
-
-/** `pending`, or an error after `holdMs`. The timer is the only thing that ends with the wait. */
-async function within(
-  pending: Promise<SigningCredentials>,
-  holdMs: number,
-  session: RoleSession,
-): Promise<TemporaryCredentials> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const giveUp = () => {
-    const message = `no credentials for ${session.roleArn} yet; STS has been asked`;
-    reject(new CrossroleError("ERR_CREDENTIALS_PENDING", message));
-  };
-  const timer = holdMs === Infinity ? undefined : setTimeout(giveUp, holdMs);
-  try {
-    const credentials = await Promise.race([pending, late]);
-    if (credentials instanceof TemporaryCredentials) return credentials;
-    throw new TypeError("a role session yields temporary credentials");
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** One call, given up at its time-out or with its entry, even when whoever was called heeds no signal. */
-async function bounded<T>(entry: Entry, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const abort = new AbortController();
-  const { promise: givenUp, reject } = Promise.withResolvers<never>();
-  const giveUp = (reason: CrossroleError) => {
-    reject(reason);
-    abort.abort(reason);
-  };
-  const timer = setTimeout(() => giveUp(timedOut(entry.source)), ATTEMPT_TIMEOUT_MS);
-  entry.onClose = () => giveUp(unwanted());
-  try {
-    return await Promise.race([call(abort.signal), givenUp]);
-  } finally {
-    clearTimeout(timer);
-    entry.onClose = undefined;
-  }
-}
-
-function timedOut(source: CredentialSource): CrossroleError {
-  const what = source.kind === "role" ? `STS for ${source.roleArn}` : `base "${source.name}"`;
-  return new CrossroleError(
-    "ERR_STS_UNAVAILABLE",
-    `${what} did not answer within ${ATTEMPT_TIMEOUT_MS / 1000} s`,
-  );
-}
-
-function unwanted(): CrossroleError {
-  return new CrossroleError("ERR_CLOSED", "the session is no longer wanted");
-}
-
-function closing(): CrossroleError {
-  return new CrossroleError("ERR_CLOSED", "crossrole is shutting down");
 }

@@ -63,8 +63,18 @@ export class Entry {
     const kind = failureKind(error instanceof CrossroleError ? error.code : undefined);
     this.#failures[kind]++;
     const delayMs = retryDelayMs(kind, this.#failures[kind], random);
-    this.failure = { error, at: now, delayMs };
+    this.rest(error, now, delayMs);
     return delayMs;
+  }
+
+  /** Notes a failure that is not counted, and when to try again. */
+  rest(error: Error, now: Instant, delayMs: number): void {
+    this.failure = { error, at: now, delayMs };
+  }
+
+  /** Whether anybody has asked since the last failure, or there was none. */
+  get isWantedSinceFailure(): boolean {
+    return this.failure === undefined || this.askedAt.monotonicMs > this.failure.at.monotonicMs;
   }
 
   spend(): void {

@@ -18,7 +18,7 @@ const MAX_JITTER = 0.1;
 const CLOCK_STEP_MS = 30_000;
 
 /** The shortest pause between two calls for the same session: 1 second. */
-const MIN_RETRY_MS = 1_000;
+export const MIN_RETRY_MS = 1_000;
 
 /** How often credentials that do not say when they expire are loaded again: 5 minutes. */
 const RELOAD_MS = 5 * 60_000;
@@ -71,9 +71,9 @@ export function isRenewalDue(lease: Lease, now: Instant): boolean {
   return monotonicMs - wallMs > CLOCK_STEP_MS;
 }
 
-/** Milliseconds until {@link isRenewalDue} by the passing of time alone; at least 0. */
+/** Milliseconds until {@link isRenewalDue}, by the passing of time alone when it is not due yet. */
 export function untilRenewalMs(lease: Lease, now: Instant): number {
-  return Math.max(0, lease.renewAfterMs - ageMs(lease, now));
+  return isRenewalDue(lease, now) ? 0 : lease.renewAfterMs - ageMs(lease, now);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { CrossroleError } from "../../src/errors.ts";
 import { describe, expect, it } from "vitest";
 import {
   HOLD,
@@ -177,6 +178,20 @@ describe("promise 4: a token bucket bounds the calls to STS", () => {
     expect(await first).not.toBe("ERR_CREDENTIALS_PENDING");
     const renewed = sts.calls.slice(held.length).map(({ session }) => session);
     expect(renewed).toEqual([held[0], newcomer]);
+  });
+
+  it("lets a first use pass the retries of a role that is refused and that nobody asks for", async () => {
+    const { cache, sts } = startCache({ burst: 1, callsPerSecond: 0.01 });
+    const refused = roleNamed("refused");
+    sts.answer = () => Promise.reject(new CrossroleError("ERR_ROLE_DENIED", "AccessDenied"));
+    expect(await ask(cache, refused)).toBe("ERR_ROLE_DENIED");
+    await pass(3 * SECOND);
+    sts.answer = (call) => Promise.resolve(sts.issue(call));
+    const wanted = roleNamed("wanted");
+    const first = ask(cache, wanted);
+    await pass(100 * SECOND);
+    await first;
+    expect(sts.calls.map(({ session }) => session)).toEqual([refused, wanted]);
   });
 
   it("does not spend the budget on bases that ask no STS", async () => {

@@ -230,3 +230,21 @@ describe("a signer that STS calls expired", () => {
     expect(sts.callsOf(GATEWAY)).toBe(2);
   });
 });
+
+describe("promise 4: the failure of a hop is none of the role's behind it", () => {
+  useStoppedClocks();
+
+  it("so that the role is back as soon as the hop is, however long the hop was refused", async () => {
+    const { cache, sts } = startCache();
+    const denied = new CrossroleError("ERR_ROLE_DENIED", "AccessDenied");
+    sts.answer = (call) =>
+      call.session === GATEWAY ? Promise.reject(denied) : Promise.resolve(sts.issue(call));
+    expect(await ask(cache, READER)).toBe("ERR_ROLE_DENIED");
+    await pass(HOUR / 2);
+    const refused = sts.callsOf(GATEWAY);
+    sts.answer = (call) => Promise.resolve(sts.issue(call));
+    await pass(5 * MINUTE + SECOND);
+    expect(sts.callsOf(GATEWAY)).toBe(refused + 1);
+    expect(sts.callsOf(READER)).toBe(1);
+  });
+});

@@ -7,6 +7,7 @@ import {
   SECOND,
   accessKeyIdOf,
   ask,
+  jump,
   pass,
   roleNamed,
   roleSession,
@@ -43,6 +44,15 @@ describe("promise 5: a session nobody asks for lapses", () => {
     }
     expect(events.map(({ type }) => type)).not.toContain("lapsed");
     expect(sts.calls.length).toBeGreaterThan(19);
+  });
+
+  it("counts no time in which the machine slept: nobody could have asked", async () => {
+    const { cache, sts, events } = startCache();
+    await ask(cache, ROLE);
+    jump(8 * HOUR);
+    await pass(MINUTE);
+    expect(events.map(({ type }) => type)).not.toContain("lapsed");
+    expect(sts.callsOf(ROLE)).toBe(2);
   });
 
   it("starts a lapsed session anew when somebody asks", async () => {

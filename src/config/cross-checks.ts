@@ -30,6 +30,7 @@ const lenient = z.object({
             .default([]),
           sessionTags: z.record(z.string(), z.unknown()).catch({}).default({}),
           transitiveTagKeys: z.array(z.string()).catch([]).default([]),
+          authorizationToken: z.object({ file: textOrNothing }).optional().catch(undefined),
         })
         .catch({
           arn: undefined,
@@ -71,6 +72,7 @@ export function crossCheck(input: unknown, region: string | undefined): Problem[
     ...checkReserved(input),
     ...Object.entries(file.roles).flatMap(([name, role]) => checkRole(name, role, file, region)),
     ...checkListeners(file),
+    ...checkTokenFiles(file),
     ...file.associations.flatMap(({ role }, index) =>
       checkName(`associations[${index}].role`, role, file.roles, "role"),
     ),
@@ -144,6 +146,23 @@ function checkSessionName(path: string, name: string, role: LenientRole, file: L
   if (isForPods && !isServed) return [];
   const message = `has ${placeholder}, which only the callers of a pods listener have`;
   return [{ path: `${path}.sessionName`, message }];
+}
+
+/** The second role's token would take the place of the first's, whose clients were locked out. */
+function checkTokenFiles({ roles }: Lenient): Problem[] {
+  const problems: Problem[] = [];
+  const seen = new Map<string, string>();
+  for (const [name, { authorizationToken }] of Object.entries(roles)) {
+    const file = authorizationToken?.file;
+    if (file === undefined) continue;
+    const first = seen.get(file);
+    if (first === undefined) seen.set(file, name);
+    else {
+      const path = `roles.${name}.authorizationToken.file`;
+      problems.push({ path, message: `must be a file of its own, is that of roles.${first}` });
+    }
+  }
+  return problems;
 }
 
 function checkListeners({ listeners, roles }: Lenient): Problem[] {

@@ -82,7 +82,11 @@ export class CredentialCache {
         source = source.kind === "role" ? source.source : undefined;
       }
     }
-    for (const key of this.#entries.keys()) if (!wanted.has(key)) this.#entries.delete(key);
+    for (const [key, { source }] of this.#entries) {
+      if (wanted.has(key)) continue;
+      this.#entries.delete(key);
+      this.#options.onEvent({ type: "dropped", source });
+    }
   }
 
   /** Cancels every timer and call; what waits for a call is refused with `ERR_CLOSED`. */

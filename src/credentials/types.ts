@@ -168,4 +168,7 @@ export type CredentialEvent =
       readonly remainingMs: number;
       readonly retryInMs: number;
     }
-  | { readonly type: "lapsed"; readonly source: CredentialSource };
+  /** Let go because nobody asked for it during one whole lifetime. */
+  | { readonly type: "lapsed"; readonly source: CredentialSource }
+  /** Let go because the configuration no longer has it. */
+  | { readonly type: "dropped"; readonly source: CredentialSource };

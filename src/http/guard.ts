@@ -1,5 +1,6 @@
 /** @module What is refused before any route: cheap, without a look at path, token or caller. */
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { CrossroleError } from "../errors.ts";
 
 /**
@@ -29,11 +30,24 @@ const MAX_HEADERS = 64;
 const MAX_PORT = 65_535;
 
 /** Why `request` is refused whatever it asks for, or undefined. Every refusal closes the connection. */
-export function refusalOf(
-  request: IncomingMessage,
-  isOwn: (host: string) => boolean,
-): CrossroleError | undefined {
+export function refusalOf(request: IncomingMessage, isOwn: IsOwnHost): CrossroleError | undefined {
   return refusedHeader(request, isOwn) ?? refusedFraming(request) ?? refusedTarget(request);
+}
+
+/** A listener's own names: its address, the one that was reached, and what the configuration adds. */
+export function ownHosts(host: string, added: () => readonly string[]): IsOwnHost {
+  return (name, { localAddress = "" }) =>
+    name === bracketed(host) ||
+    // Of a listener on every address. A literal cannot be rebound to another.
+    name === bracketed(localAddress.replace(/^::ffff:(?=\d+\.)/i, "")) ||
+    added().includes(name);
+}
+
+type IsOwnHost = (name: string, socket: Socket) => boolean;
+
+/** An IP literal as it stands in a URL. */
+export function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** The host of a `Host` header, without its port and in lower case. What is no port stays, and makes no name. */
@@ -44,8 +58,8 @@ function hostOf(header: string): string {
 }
 
 function refusedHeader(
-  { rawHeaders }: IncomingMessage,
-  isOwn: (host: string) => boolean,
+  { rawHeaders, socket }: IncomingMessage,
+  isOwn: IsOwnHost,
 ): CrossroleError | undefined {
   if (rawHeaders.length > MAX_HEADERS * 2) return invalid(`more than ${MAX_HEADERS} headers`);
   let host: string | undefined;
@@ -61,7 +75,7 @@ function refusedHeader(
     }
   }
   if (host === undefined) return invalid("no Host");
-  if (KNOWN_HOSTS.has(host) || LOOPBACK_V4.test(host) || isOwn(host)) return undefined;
+  if (KNOWN_HOSTS.has(host) || LOOPBACK_V4.test(host) || isOwn(host, socket)) return undefined;
   const message = `the request is for the host ${JSON.stringify(host)}, which is not one of this listener's`;
   return new CrossroleError("ERR_HOST_REFUSED", message);
 }

@@ -7,7 +7,7 @@ import type { Duplex } from "node:stream";
 import { CrossroleError, httpStatus, messageOf } from "../errors.ts";
 import { askedBy, send } from "./answer.ts";
 import type { OnRefused } from "./answer.ts";
-import { refusalOf } from "./guard.ts";
+import { bracketed, ownHosts, refusalOf } from "./guard.ts";
 
 /** Longer than any client keeps an idle connection: with Node's 5 s one in five re-uses fails. */
 const KEEP_ALIVE_MS = 75_000;
@@ -58,7 +58,7 @@ export async function listen(options: ListenOptions): Promise<RunningListener> {
   server.maxConnections = MAX_CONNECTIONS;
   boundConnectionsPerPeer(server);
   const { port } = await bind(server, options);
-  const isOwn = (name: string) => name === bracketed(host) || options.hosts().includes(name);
+  const isOwn = ownHosts(host, options.hosts);
   const draining = { now: false };
   server.on("request", (request, response) => {
     // Whatever follows a refused request on its connection was hidden in it: it is not even read.
@@ -199,8 +199,4 @@ async function drain(server: Server): Promise<void> {
   const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
   await closed;
   clearTimeout(timer);
-}
-
-function bracketed(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }

@@ -38,6 +38,9 @@ export function auditCredentials(log: Log): (event: CredentialEvent) => void {
       }
       case "lapsed":
         log.info("session lapsed, nobody asked for it", what);
+        return;
+      case "dropped":
+        log.info("session dropped, it is no longer configured", what);
     }
   };
 }

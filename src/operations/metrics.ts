@@ -69,7 +69,7 @@ export async function createMetrics(): Promise<Metrics> {
     reloaded: (ok) => reloads.inc({ outcome: ok ? "ok" : "refused" }),
     credentials: (event) => {
       const source = nameOf(event.source);
-      if (event.type === "lapsed") expiration.remove({ source });
+      if (event.type === "lapsed" || event.type === "dropped") expiration.remove({ source });
       if (event.type === "failed") attempts.inc({ source, outcome: codeOf(event.error) });
       if (event.type !== "obtained") return;
       attempts.inc({ source, outcome: "ok" });

@@ -88,8 +88,7 @@ describe("a caller on this machine", () => {
 
 describe("a caller that is not allowed", () => {
   it("is told who it is, who is answered, and what to change", async () => {
-    const allowed = () => new Set([0, 1000]);
-    const identify = identifyLocalUser(allowed, reader(ownedBy(7)).read);
+    const identify = identifyLocalUser(() => new Set([0, 1000]), reader(ownedBy(7)).read);
 
     await expect(identify(peer())).rejects.toMatchObject({
       code: "ERR_CALLER_UNKNOWN",
@@ -130,7 +129,9 @@ describe("a caller that is not allowed", () => {
     const identify = identifyLocalUser(only(1000), reader(new Error("EIO")).read);
     const one = peer();
 
-    const settled = await Promise.allSettled(Array.from({ length: 20 }, () => identify(one)));
+    const settled = await Promise.allSettled(
+      Array.from({ length: 20 }, async () => await identify(one)),
+    );
     expect(new Set(settled.map(({ status }) => status))).toEqual(new Set(["rejected"]));
   });
 });

@@ -121,3 +121,16 @@ it("names a transitive tag key that is no session tag", () => {
     'roles.reader.transitiveTagKeys must name keys of sessionTags, has "stage"',
   ]);
 });
+
+describe("a file of authorization tokens", () => {
+  it("belongs to one role: the second would lock the clients of the first out", () => {
+    const authorizationToken = { file: "/run/crossrole/token" };
+    const arn = "arn:aws:iam::222222222222:role/writer";
+    const file = fileOf({ authorizationToken });
+    const roles = { ...(file as { roles: object }).roles, writer: { arn, authorizationToken } };
+
+    expect(problemsIn({ ...file, roles })).toEqual([
+      "roles.writer.authorizationToken.file must be a file of its own, is that of roles.reader",
+    ]);
+  });
+});

@@ -1,5 +1,7 @@
+import type { Socket } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { CrossroleError } from "../../src/errors.ts";
+import { ownHosts } from "../../src/http/guard.ts";
 import { listen } from "../../src/http/listener.ts";
 import type { RunningListener } from "../../src/http/listener.ts";
 import { sendRaw } from "../support/http.ts";
@@ -232,5 +234,33 @@ describe("pipelined requests", () => {
     expect(statuses).toEqual(["200", "403"]);
     expect(closed).toBe(true);
     expect(handled).toEqual(["GET /a"]);
+  });
+});
+
+function reachedAt(localAddress: string): Socket {
+  return { localAddress } as Socket;
+}
+
+describe("a listener's own names", () => {
+  const isOwn = ownHosts("0.0.0.0", () => ["crossrole.internal"]);
+
+  it.each([
+    ["192.0.2.7", "192.0.2.7"],
+    ["192.0.2.7", "::ffff:192.0.2.7"],
+    ["[2001:db8::7]", "2001:db8::7"],
+    ["0.0.0.0", "192.0.2.7"],
+    ["crossrole.internal", "192.0.2.7"],
+  ])("are the literal that it was reached at, its own and the configured: %s at %s", (host, at) => {
+    expect(isOwn(host, reachedAt(at))).toBe(true);
+  });
+
+  it.each([
+    ["192.0.2.8", "192.0.2.7"],
+    ["192.0.2.7.example", "192.0.2.7"],
+    ["evil.example", "192.0.2.7"],
+    ["", "192.0.2.7"],
+    ["2001:db8::7", "2001:db8::7"],
+  ])("are no other: %s at %s", (host, at) => {
+    expect(isOwn(host, reachedAt(at))).toBe(false);
   });
 });

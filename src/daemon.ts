@@ -140,7 +140,7 @@ export class Daemon {
   async reload(config: Config): Promise<void> {
     const targets = await this.#prepare(config);
     const takeTokens = await this.#authorization.prepare(authorizationOf(config));
-    const closeGone = await this.#listeners.open(this.#listenOptions(targets, config));
+    const closeGone = await this.#open(targets, config);
     takeTokens();
     this.#warnOfRestart(config);
     this.#config = config;
@@ -152,6 +152,18 @@ export class Daemon {
     await closeGone();
   }
 
+  /** Opens what is new, which answers from its first connection on; what was there stays as it was. */
+  async #open(targets: ReadonlyMap<string, Prepared>, config: Config) {
+    const before = this.#targets;
+    this.#targets = new Map([...targets, ...before]);
+    try {
+      return await this.#listeners.open(this.#listenOptions(targets, config));
+    } catch (error) {
+      this.#targets = before;
+      throw error;
+    }
+  }
+
   /** A changed configuration could not be taken over. */
   refusedReload(): void {
     this.#metrics.reloaded(false);
@@ -159,9 +171,10 @@ export class Daemon {
 
   /** Stops accepting, ends what is in flight within 3 s, cancels every renewal. */
   async close(): Promise<void> {
-    this.#cache.close();
     this.#authorization.close();
+    // Whoever has asked before is given what is held: the cache closes behind the last answer.
     await this.#listeners.close();
+    this.#cache.close();
   }
 
   /** What a running daemon was made with stays: said, so that nobody waits for it. */

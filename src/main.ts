@@ -15,6 +15,14 @@ const USAGE = 2;
 // The inspector shows every secret of a process to whoever may signal it: a listener takes its place.
 process.on("SIGUSR1", () => undefined);
 keepSecretsOutOfCoreDumps();
+keepSecretsOutOfReports();
+// Node prints every field of an error that nobody caught, and of its causes.
+process.on("uncaughtException", (error) => {
+  process.stderr.write(`crossrole: ${textOf(error)}\n`);
+  process.exit(FAILED);
+});
+// Whoever reads the log may go away: whoever asks for credentials has not.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 
 const program = new Command("crossrole")
   .description("cross-account AWS credentials that never go stale, for unmodified applications")
@@ -50,6 +58,18 @@ function keepSecretsOutOfCoreDumps(): void {
   }
 }
 
+/**
+ * Node's own reports hold the environment, and so the base key, and the fields of errors. An image's
+ * `NODE_OPTIONS` asks for them from every program in it.
+ */
+function keepSecretsOutOfReports(): void {
+  const { report } = process;
+  // The signal that asks for one would end the process, were nobody listening.
+  if (report.reportOnSignal) process.on(report.signal, () => undefined);
+  report.reportOnSignal = report.reportOnFatalError = report.reportOnUncaughtException = false;
+  report.excludeEnv = true;
+}
+
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
   if (error instanceof CommandError) return error.exitCode;
@@ -58,6 +78,8 @@ function exitCodeOf(error: unknown): number {
 
 /** One line; with the stack for what is a fault of crossrole itself. */
 function textOf(error: unknown): string {
-  if (error instanceof CrossroleError) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
+  if (error instanceof CrossroleError || !(error instanceof Error)) return messageOf(error);
+  // JSON.parse quotes what it could not read, and that may be a key.
+  if (error instanceof SyntaxError) return (error.stack ?? "").replace(error.message, "");
+  return error.stack ?? error.message;
 }

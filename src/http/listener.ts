@@ -7,6 +7,7 @@ import type { Duplex } from "node:stream";
 import { CrossroleError, httpStatus, messageOf } from "../errors.ts";
 import { askedBy, send } from "./answer.ts";
 import type { OnRefused } from "./answer.ts";
+import { boundConnections, boundPipelining } from "./connections.ts";
 import { bracketed, ownHosts, refusalOf } from "./guard.ts";
 
 /** Longer than any client keeps an idle connection: with Node's 5 s one in five re-uses fails. */
@@ -14,9 +15,9 @@ const KEEP_ALIVE_MS = 75_000;
 /** A metadata request is a few hundred bytes in one packet. */
 const REQUEST_TIMEOUT_MS = 5_000;
 const TIMEOUT_CHECK_MS = 1_000;
+/** Nothing is answered later: by then an answer waits for a peer that does not take it. */
+const ANSWER_TIMEOUT_MS = 10_000;
 const MAX_HEADER_BYTES = 8_192;
-const MAX_CONNECTIONS = 4_096;
-const MAX_CONNECTIONS_PER_PEER = 1_024;
 /** How long answers in flight may take once the listener closes. */
 const DRAIN_MS = 3_000;
 
@@ -55,20 +56,30 @@ export async function listen(options: ListenOptions): Promise<RunningListener> {
     // The guard has its own word on Host, and counts it.
     requireHostHeader: false,
   });
-  server.maxConnections = MAX_CONNECTIONS;
-  boundConnectionsPerPeer(server);
+  server.timeout = ANSWER_TIMEOUT_MS;
+  boundConnections(server, options.onRefused);
   const { port } = await bind(server, options);
   const isOwn = ownHosts(host, options.hosts);
   const draining = { now: false };
-  server.on("request", (request, response) => {
+  const answer: RequestListener = (request, response) => {
     // Whatever follows a refused request on its connection was hidden in it: it is not even read.
     if (refused.has(request.socket)) return;
+    boundPipelining(request, response);
     if (draining.now) response.setHeader("Connection", "close");
     const refusal = refusalOf(request, isOwn);
     if (refusal === undefined) whenBodyIsEmpty(request, response, options);
     else refuse(request, response, refusal, options);
+  };
+  server.on("request", answer);
+  server.on("checkContinue", (request, response) => {
+    // What is refused is not asked to go on.
+    if (!refused.has(request.socket) && refusalOf(request, isOwn) === undefined) {
+      response.writeContinue();
+    }
+    answer(request, response);
   });
   server.on("checkExpectation", (request, response) => {
+    if (refused.has(request.socket)) return;
     const message = "the request has an Expect that is not 100-continue";
     refuse(request, response, new CrossroleError("ERR_REQUEST_INVALID", message), options);
   });
@@ -140,24 +151,6 @@ function refuseUnparsed(error: Error, socket: Duplex, { onRefused }: ListenOptio
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   // A peer that does not close its end must not keep the socket.
   if (socket instanceof Socket) socket.destroySoon();
-}
-
-function boundConnectionsPerPeer(server: Server): void {
-  const counts = new Map<string, number>();
-  server.on("connection", (socket: Socket) => {
-    const peer = socket.remoteAddress ?? "";
-    const count = (counts.get(peer) ?? 0) + 1;
-    if (count > MAX_CONNECTIONS_PER_PEER) {
-      socket.destroy();
-      return;
-    }
-    counts.set(peer, count);
-    socket.once("close", () => {
-      const left = (counts.get(peer) ?? 1) - 1;
-      if (left === 0) counts.delete(peer);
-      else counts.set(peer, left);
-    });
-  });
 }
 
 async function bind(server: Server, { host, port }: ListenOptions): Promise<AddressInfo> {

@@ -13,7 +13,7 @@ export interface Problem {
 type Path = readonly PropertyKey[];
 
 /** Values that may be secret or half of one: they are never repeated. */
-const UNSPOKEN = /externalId|process|policy$|authorizationToken/;
+const UNSPOKEN = /externalId|process|policy$|authorizationToken|^bases\.[^.]+$/;
 
 /** A URL with a user or a query: a password is in the one, a token in the other. */
 const SECRET_URL = /:\/\/[^/]*@|:\/\/.*\?/;

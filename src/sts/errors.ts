@@ -57,7 +57,8 @@ export function explainAssumption(
   signer: SigningCredentials,
 ): CrossroleError {
   const code = codeOf(error);
-  const said = saidBy(error);
+  // AWS quotes the request that it would have signed, and in it the session token of the signer.
+  const said = saidBy(error, signer.sessionToken);
   const what = `AssumeRole of ${session.roleArn}`;
   const explain = {
     ERR_ROLE_DENIED: () => explainDenial(session, { name: nameOf(error), said }),
@@ -68,7 +69,7 @@ export function explainAssumption(
     ERR_STS_MALFORMED: () => `${what} got an answer that is none of STS's (${said})`,
     ERR_STS_UNAVAILABLE: () => `${what} failed at STS in ${session.region} (${said})`,
   } satisfies Record<StsErrorCode, () => string>;
-  return new CrossroleError(code, explain[code](), { cause: causeOf(error) });
+  return new CrossroleError(code, explain[code](), { cause: causeOf(error, signer.sessionToken) });
 }
 
 /**

@@ -30,19 +30,19 @@ export interface StsOptions {
   readonly onSkew: (skewMs: number) => void;
 }
 
-/** Asks STS for credentials, once. The SDK is loaded at the first call: it is most of the start-up. */
+/**
+ * Asks STS for credentials. Once, but for one case: an answer that shows this machine's clock to be
+ * wrong is followed at once by a request that is dated right.
+ */
 export type CallSts = (request: StsRequest) => Promise<TemporaryCredentials>;
 
 export function createSts(options: StsOptions): CallSts {
-  let skewMs = 0;
+  const clock = new SkewedClock(options.onSkew);
   let requestHandler: Sdk.STSClient["config"]["requestHandler"] | undefined;
-  const learn = (measuredMs: number | undefined) => {
-    if (measuredMs === undefined || measuredMs === skewMs) return;
-    skewMs = measuredMs;
-    options.onSkew(skewMs);
-  };
 
-  return async ({ region, signer, durationSeconds, send }) => {
+  const ask = async ({ region, signer, durationSeconds, send }: StsRequest) => {
+    const { skewMs } = clock;
+    // Loaded at the first call: it is most of the start-up.
     const sdk = await import("@aws-sdk/client-sts");
     const client = new sdk.STSClient({
       region,
@@ -63,14 +63,55 @@ export function createSts(options: StsOptions): CallSts {
       const { Credentials: issued } = await send(client, sdk);
       const expiration = issued?.Expiration;
       if (expiration !== undefined) {
-        learn(credibleSkewOf(exchange(), skewMs, expiration, durationSeconds));
+        clock.learn(credibleSkewOf(exchange(), clock.skewMs, expiration, durationSeconds));
       }
-      return toCredentials(issued, exchange(), skewMs);
+      return toCredentials(issued, exchange(), clock.skewMs);
     } catch (error) {
-      if (isClockError(error)) learn(skewOf(exchange(), skewMs));
-      throw error;
+      if (!isClockError(error)) throw error;
+      clock.learn(skewOf(exchange(), clock.skewMs));
+      // Another call, in flight at the same time, may have learned it before this one.
+      throw clock.skewMs === skewMs ? error : new ClockCorrected(error);
     }
   };
+
+  return async (request) => {
+    try {
+      return await ask(request);
+    } catch (error) {
+      if (!(error instanceof ClockCorrected)) throw error;
+      return await ask(request).catch((again: unknown) => {
+        throw again instanceof ClockCorrected ? again.cause : again;
+      });
+    }
+  };
+}
+
+/** How far this machine's wall clock is from STS's, as far as answers have proved it. */
+class SkewedClock {
+  readonly #onSkew: (skewMs: number) => void;
+  #skewMs = 0;
+
+  constructor(onSkew: (skewMs: number) => void) {
+    this.#onSkew = onSkew;
+  }
+
+  /** Milliseconds that the wall clock is behind; negative when it is ahead. */
+  get skewMs(): number {
+    return this.#skewMs;
+  }
+
+  learn(measuredMs: number | undefined): void {
+    if (measuredMs === undefined || measuredMs === this.#skewMs) return;
+    this.#skewMs = measuredMs;
+    this.#onSkew(measuredMs);
+  }
+}
+
+/** STS refused a request for its date, and has shown the right one: the next will be dated by it. */
+class ClockCorrected extends Error {
+  constructor(cause: unknown) {
+    super("the clock has been corrected", { cause });
+  }
 }
 
 /** Notes when the request of `client` went out and what the answer, good or bad, was dated. */

@@ -153,7 +153,7 @@ describe("a rule of one value", () => {
     [{ sts: { callsPerSecond: "9" } }, 'sts.callsPerSecond must be a number, is "9"'],
     [{ sts: { burst: 0 } }, "sts.burst must be at least 1, is 0"],
     [{ sts: { burst: 1.5 } }, "sts.burst must be a whole number, is 1.5"],
-    [{ bases: { hub: "hub" } }, 'bases.hub must be a mapping, is "hub"'],
+    [{ bases: { hub: "hub" } }, "bases.hub must be a mapping"],
     [
       { bases: { hub: {} } },
       "bases.hub must have exactly one of profile, webIdentity, environment, container, instance, process",

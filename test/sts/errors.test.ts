@@ -78,7 +78,8 @@ describe("what STS's errors mean", () => {
 
   it("a signature of the wrong time is a fault of the clock, and not of the signer", async () => {
     await using edge = await startEdge();
-    edge.sts.clockOffsetMs = 3_600_000;
+    const message = "Signature expired: 20261102T120000Z is now earlier than 20261102T125500Z";
+    edge.sts.fault({ kind: "error", status: 403, code: "SignatureDoesNotMatch", message });
     expect((await failureOf(edge.assume())).code).toBe("ERR_STS_UNAVAILABLE");
   });
 

@@ -3,11 +3,12 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/clients/**"],
+    // Suites with a configuration of their own: they install what they need, or take their time.
+    exclude: ["test/clients/**", "test/floods/**", "test/browser/**"],
     reporters: ["default", "./test/support/count-reporter.ts"],
     coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary"] },
     testTimeout: 20_000,
     // Most of the time is spent waiting for processes and sockets, not for a processor.
-    maxWorkers: 4,
+    maxWorkers: 3,
   },
 });

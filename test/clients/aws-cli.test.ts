@@ -1,6 +1,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { expect, it } from "vitest";
+import { CASES } from "./cases.ts";
+import { AWS_CLI } from "./clients.ts";
 import { BASE_KEYS, crossrole, GATEWAY, READER, REGION, roleFlags } from "./crossrole.ts";
+import { byRequests } from "./proofs.ts";
 import { Scene } from "./scene.ts";
 
 it("tells the AWS CLI under crossrole exec that it is the role of the other account", async () => {
@@ -25,14 +28,21 @@ it("tells the AWS CLI under crossrole exec that it is the role of the other acco
   expect(asked?.headers["x-amz-security-token"]).toBe(session?.sessionToken);
 });
 
-it("serves the AWS CLI as the credential process of a profile", async () => {
+it("serves the AWS CLI as the credential process of a profile", async ({ task }) => {
+  task.meta.proved = {
+    client: AWS_CLI.name,
+    version: AWS_CLI.version,
+    way: "`crossrole credential-process`",
+    what: CASES.cold.title,
+    sentence: CASES.cold.sentence,
+  };
   await using scene = await Scene.open();
   await writeAwsFiles(scene);
 
   const list = ["aws", "--profile", "orders", "s3api", "list-objects-v2", "--bucket", "orders"];
   await scene.start(list, scene.endpoint).finish();
 
-  expect(scene.provenSessions()).toEqual(scene.recorder.sessionsOf(READER));
+  expect(await byRequests(scene)).toEqual(scene.recorder.sessionsOf(READER));
   const signedBy = scene.recorder.sessionsOf(GATEWAY).map((issued) => issued.signedBy);
   expect(signedBy).toEqual([BASE_KEYS.AWS_ACCESS_KEY_ID]);
 });

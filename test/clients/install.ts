@@ -1,95 +1,81 @@
 /** @module Installs the clients and moto, pinned, into a cache of their own: the machine's are never used. */
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
-import { promisify } from "node:util";
-
-const PINS = path.join(import.meta.dirname, "pins");
-const INSTALL_TIMEOUT_MS = 10 * 60_000;
-
-/** What `pins/requirements.txt` was made for: its packages have no release for older ones. */
-const OLDEST_PYTHON = 11;
+import { installDebian } from "./installers/debian.ts";
+import { installGo } from "./installers/go.ts";
+import { installJava } from "./installers/java.ts";
+import { installNode } from "./installers/node.ts";
+import { installPython } from "./installers/python.ts";
 
 export interface Tools {
   /** The folder of `python`, `aws` and `moto_server`. */
   readonly bin: string;
   /** Where the JavaScript SDKs are. */
   readonly nodeModules: string;
+  readonly goProgram: string;
+  readonly javaClasspath: string;
+  /** Versions of what Debian has. */
+  readonly rclone: string;
+  readonly s3cmd: string;
+  readonly curl: string;
 }
 
+/** What is installed into a folder of its own. */
+export interface Installer {
+  readonly name: string;
+  /** Files that say what is installed. */
+  readonly pins: readonly string[];
+  /** What the result depends on besides. @throws Error that says what is missing and what to do. */
+  readonly dependsOn: () => Promise<string>;
+  readonly install: (folder: string) => Promise<void>;
+}
+
+const INSTALLERS: readonly Installer[] = [installPython, installNode, installGo, installJava];
+
 /**
- * Installs what is not there yet. A stamp written last says what is, so that a run which was
- * interrupted, other pins or another Python start anew.
+ * Installs what is not there yet.
  *
  * @throws Error that says what is missing and what to do.
  */
 export async function install(): Promise<Tools> {
-  const folder = cacheFolder();
-  const tools = {
-    bin: path.join(folder, "python", "bin"),
-    nodeModules: path.join(folder, "node_modules"),
+  const cache = cacheFolder();
+  const debian = await installDebian();
+  const results = await Promise.allSettled(INSTALLERS.map((installer) => once(cache, installer)));
+  const failures = results.filter((result) => result.status === "rejected");
+  if (failures.length > 0) throw new Error(failures.map(({ reason }) => String(reason)).join("\n"));
+  const java = path.join(cache, installJava.name);
+  return {
+    bin: path.join(cache, installPython.name, "bin"),
+    nodeModules: path.join(cache, installNode.name, "node_modules"),
+    goProgram: path.join(cache, installGo.name, "orders"),
+    javaClasspath: [path.join(java, "classes"), path.join(java, "lib", "*")].join(path.delimiter),
+    ...debian,
   };
-  const stampFile = path.join(folder, "stamp");
-  const stamp = await stampOf(await pythonVersion());
-  if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) return tools;
+}
 
-  console.log(`installing the clients into ${folder}, once`);
+/**
+ * A stamp written last says what is there, so that a run which was interrupted, other pins or
+ * another tool start anew.
+ */
+async function once(cache: string, { name, pins, dependsOn, install: make }: Installer) {
+  const folder = path.join(cache, name);
+  const stampFile = path.join(folder, "stamp");
+  const hash = createHash("sha256").update(await dependsOn());
+  for (const file of pins) hash.update(await readFile(file));
+  const stamp = hash.digest("hex");
+  if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) return;
+
+  console.log(`installing the clients of ${name} into ${folder}, once`);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  await installPython(folder, tools.bin);
-  await installNode(folder);
+  await make(folder);
   await writeFile(stampFile, stamp);
-  return tools;
 }
 
 function cacheFolder(): string {
   const { CROSSROLE_TEST_CACHE, XDG_CACHE_HOME } = process.env;
   if (CROSSROLE_TEST_CACHE) return path.resolve(CROSSROLE_TEST_CACHE, "clients");
   return path.join(XDG_CACHE_HOME || path.join(homedir(), ".cache"), "crossrole", "clients");
-}
-
-async function stampOf(python: string): Promise<string> {
-  const hash = createHash("sha256").update(python);
-  for (const pins of ["requirements.txt", "package-lock.json"])
-    hash.update(await readFile(path.join(PINS, pins)));
-  return hash.digest("hex");
-}
-
-async function pythonVersion(): Promise<string> {
-  const advice = `install Python 3.${OLDEST_PYTHON} or newer as python3`;
-  const version = await run("python3", ["--version"], advice);
-  const minor = Number(/^Python 3\.(\d+)/.exec(version)?.[1]);
-  if (minor >= OLDEST_PYTHON) return version;
-  throw new Error(`python3 is ${version.trim()}: ${advice}`);
-}
-
-async function installPython(folder: string, bin: string): Promise<void> {
-  const venv = ["-m", "venv", "--clear", path.join(folder, "python")];
-  await run("python3", venv, "install Python's venv and pip (on Debian: python3-venv)");
-  const requirements = path.join(PINS, "requirements.txt");
-  const flags = ["--quiet", "--no-input", "--disable-pip-version-check"];
-  const command = ["-m", "pip", "install", ...flags, "--requirement", requirements];
-  await run(path.join(bin, "python"), command, "see that pip reaches a package index");
-}
-
-async function installNode(folder: string): Promise<void> {
-  for (const pins of ["package.json", "package-lock.json"])
-    await copyFile(path.join(PINS, pins), path.join(folder, pins));
-  const flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-  await run("npm", ["ci", "--prefix", folder, ...flags], "see that npm reaches a registry", folder);
-}
-
-async function run(command: string, args: string[], advice: string, cwd?: string): Promise<string> {
-  try {
-    const { stdout } = await promisify(execFile)(command, args, {
-      cwd,
-      timeout: INSTALL_TIMEOUT_MS,
-    });
-    return stdout;
-  } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
-    throw new Error(`the clients cannot be installed: ${advice}\n${said}`, { cause: error });
-  }
 }

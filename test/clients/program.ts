@@ -6,6 +6,9 @@ import { until, within } from "./until.ts";
 /** How long a program may take to end after SIGTERM. */
 const GRACE_MS = 5_000;
 
+/** How long a client may try before it gives up. */
+const FAILURE_MS = 60_000;
+
 /** Process groups that live: whatever ends this process ends them too. */
 const alive = new Set<number>();
 process.once("exit", () => {
@@ -17,10 +20,18 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
+export interface ProgramOptions {
+  readonly env: Record<string, string>;
+  readonly cwd: string;
+  /** What others have to say about its failure. */
+  readonly explain?: () => string;
+}
+
 export class Program {
   readonly #name: string;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #group: number;
+  readonly #explain: () => string;
   readonly ended: Promise<Ending>;
   ending: Ending | undefined;
   stdout = "";
@@ -28,8 +39,9 @@ export class Program {
 
   constructor(
     [command = "", ...args]: readonly string[],
-    options: { readonly env: Record<string, string>; readonly cwd: string },
+    { explain = () => "", ...options }: ProgramOptions,
   ) {
+    this.#explain = explain;
     this.#name = [command, ...args].join(" ");
     // A group of its own, so that what the program leaves behind is seen, and ended with it.
     this.#child = spawn(command, args, { ...options, detached: true, stdio: "pipe" });
@@ -44,6 +56,10 @@ export class Program {
     const { promise, resolve } = Promise.withResolvers<Ending>();
     this.#child.once("close", (code, signal) => resolve((this.ending = { code, signal })));
     this.ended = promise;
+  }
+
+  get pid(): number {
+    return this.#group;
   }
 
   /** What `pattern` finds in stdout or stderr, as soon as it is there. */
@@ -74,6 +90,13 @@ export class Program {
     return this.stdout;
   }
 
+  /** Writes one line, which it answers by ending. @throws Error when it answers it, or ends with 0. */
+  async fail(line: string): Promise<void> {
+    this.#child.stdin.end(`${line}\n`);
+    const { code } = await within(`the end of ${this.#name}`, this.ended, FAILURE_MS);
+    if (code === 0 || this.stdout !== "") throw this.#failure(`ended with ${code}`);
+  }
+
   /** SIGTERM, and SIGKILL for what is still there 5 s later, which is an error. */
   async stop(): Promise<void> {
     if (this.ending === undefined) this.#child.kill("SIGTERM");
@@ -91,7 +114,7 @@ export class Program {
   }
 
   #failure(how: string): Error {
-    return new Error(`${this.#name} ${how}\n${this.stdout}${this.stderr}`);
+    return new Error(`${this.#name} ${how}\n${this.stdout}${this.stderr}${this.#explain()}`);
   }
 }
 

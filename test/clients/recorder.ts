@@ -1,6 +1,8 @@
 /** @module A proxy in front of STS and S3 that remembers what went through it. */
+import { once } from "node:events";
 import { createServer, request as send } from "node:http";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { createServer as createLocalServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { accessKeyIdIn } from "./signature.ts";
@@ -43,7 +45,11 @@ export class Recorder {
   readonly #upstream: URL;
   readonly #lifeMs: number | undefined;
   readonly #server = createServer();
+  readonly #local = createLocalServer();
   readonly #held = new Map<string, Promise<void>>();
+  #isStsDown = false;
+  /** How often STS was asked while it was down. */
+  unanswered = 0;
   /** In the order of STS's answers. */
   readonly issued: Issued[] = [];
   readonly requests: Recorded[] = [];
@@ -55,20 +61,28 @@ export class Recorder {
     this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       this.#answer(request, response).catch((error: unknown) => response.destroy(asError(error)));
     });
+    this.#local.on("connection", (socket) => this.#server.emit("connection", socket));
   }
 
-  async listen(): Promise<string> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#server.once("error", reject).listen(0, "127.0.0.1", resolve);
-    await promise;
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  /** Listens on a free port of loopback, and on the Unix socket `path` for who is in another network. */
+  async listen(path: string): Promise<number> {
+    this.#server.listen(0, "127.0.0.1");
+    this.#local.listen(path);
+    await Promise.all([once(this.#server, "listening"), once(this.#local, "listening")]);
+    return (this.#server.address() as AddressInfo).port;
   }
 
   async close(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
+    const closed = [once(this.#server, "close"), once(this.#local, "close")];
+    this.#server.close();
+    this.#local.close();
     this.#server.closeAllConnections();
-    await promise;
+    await Promise.all(closed);
+  }
+
+  /** From now on STS resets every connection. */
+  stopSts(): void {
+    this.#isStsDown = true;
   }
 
   /** Keeps STS's answers about `roleArn` back until the function that it returns is called. */
@@ -92,10 +106,14 @@ export class Recorder {
     const { method = "", url: target = "", headers } = request;
     const body = await buffer(request);
     const service = isForm(headers) ? "sts" : "s3";
+    if (service === "sts" && this.#isStsDown) {
+      this.unanswered++;
+      throw new Error("STS is down");
+    }
     const form = new URLSearchParams(service === "sts" ? body.toString() : "");
     const isAssumption = form.get("Action")?.startsWith("AssumeRole") ?? false;
+    let answer = await inTurn(() => this.#forward({ method, target, headers, body }));
     if (isAssumption) await this.#held.get(form.get("RoleArn") ?? "");
-    let answer = await this.#forward({ method, target, headers, body });
     const accessKeyId = accessKeyIdIn(headers);
     if (isAssumption && answer.status === 200) {
       answer = this.#shortened(answer);
@@ -144,6 +162,17 @@ export class Recorder {
       expirationMs: Date.parse(textOf(xml, "Expiration")),
     });
   }
+}
+
+/** moto answers 500 now and then when two scenes write to one bucket at once: it is asked one by one. */
+let turn: Promise<unknown> = Promise.resolve();
+
+function inTurn<T>(ask: () => Promise<T>): Promise<T> {
+  const asked = turn.then(ask);
+  turn = asked.catch(() => {
+    // Whoever asked is told; the next one's turn comes all the same.
+  });
+  return asked;
 }
 
 interface Asked {

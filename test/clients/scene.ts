@@ -1,52 +1,67 @@
 /** @module One test's own world: a recorder in front of moto, an empty home, and what was started in it. */
-import assert from "node:assert/strict";
 import { cp, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { inject } from "vitest";
-import { crossrole, READER, REGION } from "./crossrole.ts";
+import { BASE_KEYS, crossrole, REGION } from "./crossrole.ts";
+import { Daemon } from "./daemon.ts";
+import type { Environment } from "./daemon.ts";
 import { makeBucket } from "./moto.ts";
+import { HOST_NETWORK, ownNetwork } from "./network.ts";
+import type { Network } from "./network.ts";
 import { Program } from "./program.ts";
 import { Recorder } from "./recorder.ts";
-import type { Issued } from "./recorder.ts";
-import { isSignedWith } from "./signature.ts";
-import { openTap } from "./tap.ts";
-import type { Tap } from "./tap.ts";
 
 /** The bucket of the role's account that every program works on. */
 const BUCKET = "orders";
 
-type Environment = Readonly<Record<string, string>>;
+/** A name that somebody has made resolve to crossrole's address. */
+const REBOUND = "rebind.example";
+
+export interface SceneOptions {
+  /** How long STS's sessions live; an hour without it. */
+  readonly lifeMs?: number | undefined;
+  /** Whether 169.254.169.254 is an address of its own. */
+  readonly hasOwnNetwork?: boolean;
+}
 
 export class Scene implements AsyncDisposable {
   readonly #home: string;
+  readonly #network: Network;
   readonly #started: Program[] = [];
   readonly #daemons: Program[] = [];
-  readonly #taps: Tap[] = [];
   readonly recorder: Recorder;
   /** Of STS and S3, as everybody in this scene knows them. */
   readonly url: string;
 
-  private constructor(home: string, recorder: Recorder, url: string) {
+  private constructor(home: string, network: Network, recorder: Recorder, port: number) {
     this.#home = home;
+    this.#network = network;
     this.recorder = recorder;
-    this.url = url;
+    this.url = `http://127.0.0.1:${port}`;
   }
 
-  /** @param lifeMs how long STS's sessions live; an hour without it. */
-  static async open(lifeMs?: number): Promise<Scene> {
+  static async open({ lifeMs, hasOwnNetwork = false }: SceneOptions = {}): Promise<Scene> {
     const home = await mkdtemp(path.join(tmpdir(), "crossrole-clients-"));
     await cp(path.join(import.meta.dirname, "programs"), home, { recursive: true });
     await symlink(inject("tools").nodeModules, path.join(home, "node_modules"));
     const motoUrl = inject("motoUrl");
     await makeBucket(motoUrl, "222222222222", BUCKET);
     const recorder = new Recorder(motoUrl, lifeMs);
-    return new Scene(home, recorder, await recorder.listen());
+    const socket = path.join(home, "recorder");
+    const port = await recorder.listen(socket);
+    const network = hasOwnNetwork ? await ownNetwork({ port, socket }) : HOST_NETWORK;
+    return new Scene(home, network, recorder, port);
   }
 
-  /** What tells a client where S3 is; crossrole is told by its own flags alone. */
+  /** What tells a client where S3 is; crossrole is told by its own configuration alone. */
   get endpoint(): Environment {
     return { AWS_ENDPOINT_URL: this.url };
+  }
+
+  /** What a client is told that is not crossrole's child: of credentials nothing. */
+  get client(): Environment {
+    return { ...this.endpoint, AWS_REGION: REGION, AWS_DEFAULT_REGION: REGION };
   }
 
   /** A path in the home folder, where the programs are. */
@@ -62,23 +77,24 @@ export class Scene implements AsyncDisposable {
       HOME: this.#home,
       ...environment,
     };
-    const program = new Program(command, { env, cwd: this.#home });
+    const program = new Program([...this.#network.enter, ...command], {
+      env,
+      cwd: this.#home,
+      explain: () => this.complaints.join("\n"),
+    });
     this.#started.push(program);
     return program;
   }
 
-  /** Starts the daemon. @returns what a client that is not its child is told. */
-  async serve(
-    args: readonly string[],
-    environment: Environment,
-  ): Promise<{ url: string; client: Environment }> {
-    const program = this.start(crossrole("serve", ...args), environment);
-    this.#daemons.push(program);
-    const [, url = ""] = await program.said(
-      "stdout",
-      /^export AWS_EC2_METADATA_SERVICE_ENDPOINT=(.+)$/m,
-    );
-    return { url, client: this.#clientOf(url) };
+  /** Starts the daemon with a configuration file, and with the base keys. */
+  serve(config: object, environment: Environment = BASE_KEYS): Promise<Daemon> {
+    const configFile = this.file("crossrole.json");
+    const start = () => {
+      const program = this.start(crossrole("serve", "--config", configFile), environment);
+      this.#daemons.push(program);
+      return program;
+    };
+    return Daemon.start({ configFile, config, start });
   }
 
   /** What the daemons have written at `warn` or above. */
@@ -87,33 +103,15 @@ export class Scene implements AsyncDisposable {
     return lines.filter((line) => /"level":"(?:warn|error)"/.test(line));
   }
 
-  /** A relay in front of the daemon. */
-  async tap(url: string): Promise<{ asked: Promise<void>; client: Environment }> {
-    const tap = await openTap(url);
-    this.#taps.push(tap);
-    return { asked: tap.asked, client: this.#clientOf(tap.url) };
-  }
-
   /**
-   * The sessions that signed what S3 was asked, in order, with the proof that each request was signed
-   * with what STS issued for {@link READER}, carried the session token byte for byte, came before the
-   * expiration, and was answered.
+   * Listens on `address` and passes on to `upstream`, for which every request then has a foreign name.
+   *
+   * @returns IP:PORT.
    */
-  provenSessions(): readonly Issued[] {
-    const proven = new Set<Issued>();
-    const { issued, toS3 } = this.recorder;
-    assert.notEqual(toS3.length, 0, "S3 was asked nothing");
-    for (const request of toS3) {
-      const session = issued.find(({ accessKeyId }) => accessKeyId === request.accessKeyId);
-      assert.ok(session, `STS never issued ${JSON.stringify(request.accessKeyId)}`);
-      assert.equal(session.roleArn, READER);
-      assert.equal(request.headers["x-amz-security-token"], session.sessionToken);
-      assert.ok(isSignedWith(request, session.secretAccessKey), "signed with another secret");
-      assert.ok(request.atMs < session.expirationMs, "signed with what had expired");
-      assert.equal(request.status, 200, `S3 to ${request.method} ${request.target}`);
-      proven.add(session);
-    }
-    return [...proven];
+  async rebind(address: string, upstream: string): Promise<string> {
+    const relay = [process.execPath, "relay.mjs", address, upstream, REBOUND];
+    const [, port] = await this.start(relay).said("stdout", /^listening on (\d+)/m);
+    return address.replace(/\d+$/, String(port));
   }
 
   /** Ends what was started, the last first. @throws Error when something of it stays. */
@@ -121,18 +119,9 @@ export class Scene implements AsyncDisposable {
     const failures: unknown[] = [];
     for (const program of this.#started.toReversed())
       await program.stop().catch((error: unknown) => failures.push(error));
-    await Promise.all(this.#taps.map((tap) => tap.close()));
+    await this.#network.close();
     await this.recorder.close();
     await rm(this.#home, { recursive: true });
     if (failures.length > 0) throw new AggregateError(failures, "a program stayed");
-  }
-
-  #clientOf(url: string): Environment {
-    return {
-      ...this.endpoint,
-      AWS_EC2_METADATA_SERVICE_ENDPOINT: url,
-      AWS_REGION: REGION,
-      AWS_DEFAULT_REGION: REGION,
-    };
   }
 }

@@ -1,0 +1,81 @@
+/** @module The ways in which a client finds crossrole. */
+import { readFile } from "node:fs/promises";
+import { BASE_KEYS, crossrole, GATEWAY, READER, REGION, roleFlags } from "./crossrole.ts";
+import type { Daemon, Environment } from "./daemon.ts";
+import type { Scene } from "./scene.ts";
+
+export type WayName = "endpoint" | "exec" | "container" | "address";
+
+interface Way {
+  /** As a reader of the README knows it. */
+  readonly title: string;
+  readonly hasOwnNetwork: boolean;
+  /** Where crossrole listens. */
+  readonly address: string;
+  /** What the client is told of a daemon; of one that it knows by another address, at `address`. */
+  readonly tell: (daemon: Daemon, address?: string) => Promise<Environment>;
+}
+
+const FREE_PORT = "127.0.0.1:0";
+
+export const WAYS: Readonly<Record<WayName, Way>> = {
+  endpoint: {
+    title: "`AWS_EC2_METADATA_SERVICE_ENDPOINT`",
+    hasOwnNetwork: false,
+    address: FREE_PORT,
+    tell: (daemon, address = daemon.address) =>
+      Promise.resolve({ AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://${address}` }),
+  },
+  exec: {
+    title: "`crossrole exec`",
+    hasOwnNetwork: false,
+    address: FREE_PORT,
+    tell: () => Promise.reject(new Error("a child of crossrole is told by it")),
+  },
+  container: {
+    title: "`AWS_CONTAINER_CREDENTIALS_FULL_URI`",
+    hasOwnNetwork: false,
+    address: FREE_PORT,
+    tell: (daemon, address = daemon.address) => {
+      const { AWS_CONTAINER_CREDENTIALS_FULL_URI: uri = "", ...token } = daemon.client;
+      const known = uri.replace(daemon.address, address);
+      return Promise.resolve({ ...token, AWS_CONTAINER_CREDENTIALS_FULL_URI: known });
+    },
+  },
+  address: {
+    title: "169.254.169.254:80",
+    hasOwnNetwork: true,
+    address: "169.254.169.254:80",
+    tell: () => Promise.resolve({}),
+  },
+};
+
+/** For a client that reads no token file: the token itself. */
+export async function withTokenValue(told: Environment): Promise<Environment> {
+  const { AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: file, ...others } = told;
+  if (file === undefined) return told;
+  return { ...others, AWS_CONTAINER_AUTHORIZATION_TOKEN: await readFile(file, "utf8") };
+}
+
+/** Starts the daemon for a client of this way; on `address`, when it is not the way's own. */
+export function serve(scene: Scene, way: WayName, address: string = WAYS[way].address) {
+  const role = "orders-reader";
+  const isContainer = way === "container";
+  const token = isContainer ? { authorizationToken: { file: scene.file("token") } } : {};
+  return scene.serve({
+    region: REGION,
+    sts: { endpoint: scene.url },
+    roles: { [role]: { arn: READER, via: [GATEWAY], ...token } },
+    listeners: [{ address, ...(isContainer ? { roles: [role] } : { role }) }],
+    state: { directory: scene.file("state") },
+  });
+}
+
+/** Starts a program as crossrole's child. */
+export function exec(scene: Scene, command: readonly string[], environment: Environment) {
+  return scene.start(crossrole("exec", ...roleFlags(scene.url), "--", ...command), {
+    ...BASE_KEYS,
+    ...scene.endpoint,
+    ...environment,
+  });
+}

@@ -109,6 +109,8 @@ describe("what is refused", () => {
     ["a Host that ends like loopback", bytes("GET / HTTP/1.1", "Host: evil-127.0.0.1"), 403],
     ["a Host with a user", bytes("GET / HTTP/1.1", "Host: evil@127.0.0.1"), 403],
     ["the Host 0.0.0.0", bytes("GET / HTTP/1.1", "Host: 0.0.0.0"), 403],
+    ["a Host with a port that is none", bytes("GET / HTTP/1.1", "Host: 127.0.0.1:65536"), 403],
+    ["a Host with a colon and no port", bytes("GET / HTTP/1.1", "Host: 127.0.0.1:"), 403],
     ["a Host with a dot behind", bytes("GET / HTTP/1.1", "Host: localhost."), 403],
     ["HTTP/1.0 without a Host", bytes("GET / HTTP/1.0"), 400],
     ["Origin", bytes("GET / HTTP/1.1", HOST, "Origin: null"), 403],
@@ -122,6 +124,10 @@ describe("what is refused", () => {
     ["Forwarded", bytes("GET / HTTP/1.1", HOST, "Forwarded: for=1.2.3.4"), 403],
     ["Via", bytes("GET / HTTP/1.1", HOST, "Via: 1.1 proxy"), 403],
     ["an absolute target", bytes("GET http://127.0.0.1/ HTTP/1.1", HOST), 400],
+    ["a backslash for a slash", bytes("GET /latest\\api\\token HTTP/1.1", HOST), 400],
+    ["a backslash in a query", bytes("GET /?\\ HTTP/1.1", HOST), 400],
+    ["a byte beyond ASCII in the target", bytes("GET /\u00e4 HTTP/1.1", HOST), 400],
+    ["a NUL in the target", bytes("GET /\0 HTTP/1.1", HOST), 400],
     ["the target *", bytes("OPTIONS * HTTP/1.1", HOST), 400],
     ["TRACE", bytes("TRACE / HTTP/1.1", HOST), 400],
     ["a body with its length", `${bytes("PUT / HTTP/1.1", HOST, "Content-Length: 1")}x`, 400],
@@ -174,6 +180,21 @@ describe("what is refused", () => {
     ["an oversized header", bytes("GET / HTTP/1.1", HOST, `X: ${long}`), 431],
     ["an oversized target", bytes(`GET /${long} HTTP/1.1`, HOST), 431],
     ["too many headers", bytes("GET / HTTP/1.1", HOST, ...many), 400],
+    [
+      "a foreign Host that expects 100-continue: it is not told to go on",
+      bytes("PUT / HTTP/1.1", "Host: evil.example", "Expect: 100-continue"),
+      403,
+    ],
+    [
+      "chunk extensions without end",
+      `${bytes("PUT / HTTP/1.1", HOST, "Transfer-Encoding: chunked")}0;${long}${long}`,
+      400,
+    ],
+    [
+      "trailers without end",
+      `${bytes("PUT / HTTP/1.1", HOST, "Transfer-Encoding: chunked")}0${CRLF}X: ${long}${CRLF}`,
+      431,
+    ],
     ["an unknown expectation", bytes("GET / HTTP/1.1", HOST, "Expect: tea"), 400],
   ])("%s", async (_, raw, status) => {
     const { statuses, closed } = await exchange(raw);

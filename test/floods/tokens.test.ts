@@ -1,0 +1,31 @@
+/** @module Threat S12: a flood of token requests costs no memory, and no other peer its credentials. */
+import { expect, inject, it } from "vitest";
+import { askMeanwhile, flood } from "./flood.ts";
+import { DaemonProcess, MEASURED } from "./process.ts";
+
+/** The whole flood is for its own run (`npm run test:floods`): it takes a minute. */
+const REQUESTS = inject("floodRequests") ?? 100_000;
+/** By then the hot code is compiled, and each pool has its size. */
+const WARM_UP = 100_000;
+
+const MAX_GROWTH_MIB = 10;
+
+it(
+  `${REQUESTS} token requests of one peer grow memory by less than ${MAX_GROWTH_MIB} MiB, and no other peer misses its credentials`,
+  { timeout: 300_000 },
+  async () => {
+    await using daemon = await DaemonProcess.start(MEASURED);
+    await flood(daemon.port, "127.0.0.1", WARM_UP);
+    const before = await daemon.memoryMiB();
+    const flooding = flood(daemon.port, "127.0.0.1", REQUESTS);
+    const other = await askMeanwhile(daemon.port, "127.0.0.2", flooding);
+    await flooding;
+    const growth = (await daemon.memoryMiB()) - before;
+
+    expect(growth).toBeLessThan(MAX_GROWTH_MIB);
+    expect(other.failures).toEqual([]);
+    expect(other.elapsedMs.length).toBeGreaterThan(10);
+    expect(daemon.isRunning).toBe(true);
+    expect(daemon.refusals).toEqual([]);
+  },
+);

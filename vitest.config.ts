@@ -7,7 +7,9 @@ export default defineConfig({
     exclude: ["test/clients/**", "test/floods/**", "test/browser/**"],
     reporters: ["default", "./test/support/count-reporter.ts"],
     coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary"] },
-    testTimeout: 20_000,
+    // Against what hangs, and no measure of how quick the machine is.
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
     // Most of the time is spent waiting for processes and sockets, not for a processor.
     maxWorkers: 3,
   },

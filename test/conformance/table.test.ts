@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 const test = join(import.meta.dirname, "..");
 const rows = readFileSync(join(import.meta.dirname, "README.md"), "utf8")
   .split("\n")
-  .filter((line) => line.startsWith("| ") && !line.startsWith("| clause"))
+  .filter((line) => /^\| (?!clause|-)/.test(line))
   .map((line) => line.split("|").map((cell) => cell.trim()))
   .map(([, clause = "", source = "", proof = ""]) => ({ clause, source, proof }));
 

@@ -1,6 +1,7 @@
 /** @module Threat S12: a flood of token requests costs no memory, and no other peer its credentials. */
 import { expect, inject, it } from "vitest";
 import { askMeanwhile, flood } from "./flood.ts";
+import type { Rounds } from "./flood.ts";
 import { DaemonProcess, MEASURED } from "./process.ts";
 
 /** The whole flood is for its own run (`npm run test:floods`): it takes a minute. */
@@ -15,11 +16,9 @@ it(
   { timeout: 300_000 },
   async () => {
     await using daemon = await DaemonProcess.start(MEASURED);
-    await flood(daemon.port, "127.0.0.1", WARM_UP);
+    await besiege(daemon, WARM_UP);
     const before = await daemon.memoryMiB();
-    const flooding = flood(daemon.port, "127.0.0.1", REQUESTS);
-    const other = await askMeanwhile(daemon.port, "127.0.0.2", flooding);
-    await flooding;
+    const other = await besiege(daemon, REQUESTS);
     const growth = (await daemon.memoryMiB()) - before;
 
     expect(growth).toBeLessThan(MAX_GROWTH_MIB);
@@ -29,3 +28,11 @@ it(
     expect(daemon.refusals).toEqual([]);
   },
 );
+
+/** A flood from one peer, while another asks for its credentials. */
+async function besiege({ port }: DaemonProcess, requests: number): Promise<Rounds> {
+  const flooding = flood(port, "127.0.0.1", requests);
+  const other = await askMeanwhile(port, "127.0.0.2", flooding);
+  await flooding;
+  return other;
+}

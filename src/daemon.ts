@@ -249,12 +249,15 @@ export class Daemon {
     };
   }
 
-  /** Somebody will ask soon: the role is assumed before they do. */
+  /** Somebody will ask soon: the role is assumed before they do, once the listeners answer. */
   #warm({ session }: RoleOf): void {
-    const pending = this.#cache.get(session, { holdMs: Infinity });
-    if (!(pending instanceof Promise)) return;
-    pending.catch(() => {
-      // In the log already; whoever asks is told so, and it is tried again.
+    // Later: the first call loads the SDK, and while that is read nobody is answered.
+    setImmediate(() => {
+      const pending = this.#cache.get(session, { holdMs: Infinity });
+      if (!(pending instanceof Promise)) return;
+      pending.catch(() => {
+        // In the log already; whoever asks is told so, and it is tried again.
+      });
     });
   }
 

@@ -2,15 +2,21 @@
 /** @module The command line: what is asked for, and which exit code it ends with. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { credentialProcessCommand } from "./commands/credential-process.ts";
-import { demoCommand } from "./commands/demo.ts";
-import { CommandError, execCommand } from "./commands/exec.ts";
-import { schemaCommand } from "./commands/schema.ts";
-import { serveCommand } from "./commands/serve.ts";
+import { CommandError } from "./commands/command-error.ts";
 import { CrossroleError, messageOf } from "./errors.ts";
 
 const FAILED = 1;
 const USAGE = 2;
+
+/** Each adds its command to the program. Only the one that is asked for is loaded: a start is short. */
+const COMMANDS = {
+  serve: async () => (await import("./commands/serve.ts")).serveCommand,
+  exec: async () => (await import("./commands/exec.ts")).execCommand,
+  "credential-process": async () =>
+    (await import("./commands/credential-process.ts")).credentialProcessCommand,
+  schema: async () => (await import("./commands/schema.ts")).schemaCommand,
+  demo: async () => (await import("./commands/demo.ts")).demoCommand,
+} as const;
 
 // The inspector shows every secret of a process to whoever may signal it: a listener takes its place.
 process.on("SIGUSR1", () => undefined);
@@ -30,10 +36,10 @@ const program = new Command("crossrole")
   .enablePositionalOptions()
   .exitOverride();
 
-for (const add of [serveCommand, execCommand, credentialProcessCommand, schemaCommand, demoCommand])
-  add(program);
-
 try {
+  const named = Object.entries(COMMANDS).filter(([name]) => name === process.argv[2]);
+  const wanted = named.length > 0 ? named : Object.entries(COMMANDS);
+  for (const [, load] of wanted) (await load())(program);
   await program.parseAsync();
 } catch (error) {
   process.exitCode = exitCodeOf(error);

@@ -8,9 +8,10 @@ import type { Config, Listener, Role } from "../config/types.ts";
 import { newToken } from "../container/authorization.ts";
 import { containerUri, startDaemon } from "../daemon.ts";
 import type { Daemon } from "../daemon.ts";
-import { CrossroleError, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { childEnvironment } from "./child-environment.ts";
+import { CommandError } from "./command-error.ts";
 import { examples } from "./help.ts";
 import { chooseRole, load, processOptions, stderrLog, withRoleOptions } from "./options.ts";
 import type { CommonFlags } from "./options.ts";
@@ -174,16 +175,6 @@ function forwardSignals(child: ChildProcess): () => void {
   return () => {
     for (const stop of handlers) stop();
   };
-}
-
-/** The shell's exit codes for a command that cannot be run. */
-export class CommandError extends CrossroleError {
-  readonly exitCode: number;
-
-  constructor(message: string, exitCode: number, cause: unknown) {
-    super("ERR_COMMAND_FAILED", message, { cause });
-    this.exitCode = exitCode;
-  }
 }
 
 function notStarted(name: string, error: unknown): CommandError {

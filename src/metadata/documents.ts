@@ -4,7 +4,7 @@ import { documentOf, toSeconds } from "../credentials/document.ts";
 import { checkedRoleArn } from "../credentials/role-arn.ts";
 import type { RoleSession, TemporaryCredentials } from "../credentials/types.ts";
 
-const bodies = new WeakMap<TemporaryCredentials, Buffer>();
+const bodies = new WeakMap<TemporaryCredentials, string>();
 
 /**
  * The security-credentials document: the seven fields of EC2 in EC2's order and not one more (s3fs
@@ -12,10 +12,11 @@ const bodies = new WeakMap<TemporaryCredentials, Buffer>();
  *
  * @see https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html
  */
-export function securityCredentials(credentials: TemporaryCredentials): Buffer {
+export function securityCredentials(credentials: TemporaryCredentials): string {
   const known = bodies.get(credentials);
   if (known !== undefined) return known;
-  const body = Buffer.from(JSON.stringify(documentOf(credentials)));
+  // Text and no Buffer: Node writes it together with the headers, in one call to the kernel.
+  const body = JSON.stringify(documentOf(credentials));
   bodies.set(credentials, body);
   return body;
 }

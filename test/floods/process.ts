@@ -69,12 +69,17 @@ export class DaemonProcess implements AsyncDisposable {
   async memoryMiB(): Promise<number> {
     const samples: number[] = [];
     for (let index = 0; index < 5; index++) {
-      this.#child.kill("SIGUSR2");
+      this.collect();
       await sleep(200);
       const status = await readFile(`/proc/${this.#child.pid}/status`, "utf8");
       samples.push(Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) / KIB_PER_MIB);
     }
     return Math.min(...samples);
+  }
+
+  /** Tells a {@link MEASURED} daemon to collect its garbage. */
+  collect(): void {
+    this.#child.kill("SIGUSR2");
   }
 
   /** Open file descriptors. */

@@ -7,6 +7,7 @@ import { containerApp, isContainerTarget } from "./container/app.ts";
 import type { ContainerOptions } from "./container/app.ts";
 import { CrossroleError } from "./errors.ts";
 import { askedBy } from "./http/answer.ts";
+import { WITHOUT_BODIES } from "./http/face.ts";
 import { metadataApp } from "./metadata/app.ts";
 import type { MetadataOptions } from "./metadata/app.ts";
 
@@ -32,7 +33,7 @@ export function listenerFace(options: FaceOptions): RequestListener {
   const metadata = metadataApp({ ...options, sessionFor, perRole });
   const container = containerApp({ ...options, sessionFor });
   const [answerMetadata, answerContainer] = [metadata, container].map((app) =>
-    getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+    getRequestListener(app.fetch, WITHOUT_BODIES),
   );
   return (request, response) => {
     const answer = isContainerTarget(request.url ?? "") ? answerContainer : answerMetadata;

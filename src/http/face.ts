@@ -8,6 +8,12 @@ import { askedBy, send } from "./answer.ts";
 /** A Hono environment in which the raw request and response can be had. */
 export type FaceEnv = { Bindings: HttpBindings };
 
+/**
+ * How node-server is to treat requests: the guard lets none with a body through, so that nothing has
+ * to be read and thrown away behind an answer.
+ */
+export const WITHOUT_BODIES = { overrideGlobalObjects: false, autoCleanupIncoming: false } as const;
+
 export type Handle = (request: IncomingMessage) => Answer | Promise<Answer>;
 
 /** Hono's handler for `handle`: whatever it throws is told to `onRefused` and answered by `failed`. */

@@ -3,7 +3,7 @@ import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import { askedBy } from "../http/answer.ts";
 import type { Answer, OnRefused } from "../http/answer.ts";
-import { rawTarget, routes } from "../http/face.ts";
+import { rawTarget, routes, WITHOUT_BODIES } from "../http/face.ts";
 import type { FaceEnv } from "../http/face.ts";
 import type { ListenOptions } from "../http/listener.ts";
 import { pathOf } from "../http/target.ts";
@@ -18,9 +18,7 @@ export function operationsListener(
   metrics: Metrics,
   onRefused: OnRefused,
 ): ListenOptions {
-  const answer = getRequestListener(operationsApp(metrics, onRefused).fetch, {
-    overrideGlobalObjects: false,
-  });
+  const answer = getRequestListener(operationsApp(metrics, onRefused).fetch, WITHOUT_BODIES);
   return {
     ...address,
     hosts: () => [],

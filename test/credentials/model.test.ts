@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi, inject } from "vitest";
 import { CredentialCache } from "../../src/credentials/cache.ts";
 import { MIN_REMAINING_MS } from "../../src/credentials/renewal.ts";
 import { TemporaryCredentials } from "../../src/credentials/types.ts";
@@ -22,7 +22,7 @@ import {
 } from "./support.ts";
 
 /** How many histories `npm test` tries; set it to 100,000 for a night. */
-const RUNS = 3_000;
+const RUNS = inject("modelRuns") ?? 3_000;
 
 /** By then every pause has ended: 5 minutes for the hop, 5 for the role behind it, and some. */
 const HEALED_MS = 12 * MINUTE;

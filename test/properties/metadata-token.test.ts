@@ -1,6 +1,6 @@
 /** @module Threat S11: a metadata token is good for one caller at one listener, for its time, as it is. */
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, inject } from "vitest";
 import {
   isTokenValid,
   issueToken,
@@ -11,7 +11,8 @@ import { Connection } from "./connection.ts";
 import type { Ask, Told } from "./connection.ts";
 import { ROLES, clock, startFace } from "./face.ts";
 
-const CASES = 100_000;
+/** 10^5 of them in `npm run test:properties`. */
+const CASES = inject("cases") ?? 10_000;
 /** Requests that go out together on one connection. */
 const BATCH = 200;
 

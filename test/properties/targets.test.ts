@@ -1,12 +1,13 @@
 /** @module DESIGN 5.2 and 5.3, threat S5: which raw request targets reach credentials, and no others. */
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, inject } from "vitest";
 import { Connection } from "./connection.ts";
 import type { Ask, Told } from "./connection.ts";
 import { AUTHORIZATION, ROLES, startFace } from "./face.ts";
 import type { Face } from "./face.ts";
 
-const CASES = 100_000;
+/** 10^5 of them in `npm run test:properties`. */
+const CASES = inject("cases") ?? 10_000;
 /** Requests that go out together on one connection. */
 const BATCH = 100;
 

@@ -1,5 +1,4 @@
 /** @module The user behind a local connection: the owner of its socket, asked of the kernel once. */
-import { access, readFile } from "node:fs/promises";
 import { CrossroleError } from "../errors.ts";
 import { ownerOf } from "./socket-table.ts";
 import type { SocketTables } from "./socket-table.ts";
@@ -68,49 +67,4 @@ async function findUser(
   };
   // The kernel writes the table in pieces: a row can be missed while others come and go.
   return ownerOf(await readTables(), pair) ?? ownerOf(await readTables(), pair);
-}
-
-/**
- * The kernel's tables, or undefined on a platform that has none (macOS).
- *
- * One reading at a time: connections that arrive during one share the next, so that a thousand of
- * them cost two.
- */
-export async function procSocketTables(): Promise<ReadSocketTables | undefined> {
-  const hasTables = await access(TCP).then(
-    () => true,
-    () => false,
-  );
-  return hasTables ? shared(readProcTables) : undefined;
-}
-
-const TCP = "/proc/net/tcp";
-const TCP6 = "/proc/net/tcp6";
-
-async function readProcTables(): Promise<SocketTables> {
-  const [tcp, tcp6] = await Promise.all([readTable(TCP), readTable(TCP6)]);
-  return { tcp, tcp6 };
-}
-
-async function readTable(path: string): Promise<string> {
-  // A kernel without IPv6 has no tcp6; without either nobody can be told, and nobody is answered.
-  return await readFile(path, "latin1").catch(() => "");
-}
-
-/** `read`, with what arrives while it runs put together into one run behind it. */
-function shared<T>(read: () => Promise<T>): () => Promise<T> {
-  let current: Promise<T> | undefined;
-  let next: Promise<T> | undefined;
-  const start = () => {
-    next = undefined;
-    current = read().finally(() => {
-      current = undefined;
-    });
-    return current;
-  };
-  return () => {
-    if (current === undefined) return start();
-    next ??= current.then(start, start);
-    return next;
-  };
 }

@@ -20,6 +20,9 @@ interface SocketAddress {
   readonly port: number;
 }
 
+export const TCP = "/proc/net/tcp";
+export const TCP6 = "/proc/net/tcp6";
+
 /** The tables as the kernel prints them: `/proc/net/tcp` and `/proc/net/tcp6`. */
 export interface SocketTables {
   readonly tcp: string;

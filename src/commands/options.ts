@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import { Option } from "commander";
 import type { Command } from "commander";
-import { procSocketTables } from "../callers/local-user.ts";
+import { procSocketTables } from "../callers/proc-socket-tables.ts";
 import { findOrigin, loadConfig, parseConfig, readConfigFile } from "../config/load.ts";
 import type { ConfigOrigin, LoadOptions } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";

@@ -5,7 +5,7 @@ import { Agent, request as httpRequest } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { procSocketTables } from "../../src/callers/local-user.ts";
+import { procSocketTables } from "../../src/callers/proc-socket-tables.ts";
 import type { ReadSocketTables } from "../../src/callers/local-user.ts";
 import type { SocketTables } from "../../src/callers/socket-table.ts";
 import type { Config } from "../../src/config/types.ts";

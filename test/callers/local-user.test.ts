@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { describe, expect, it } from "vitest";
-import { identifyLocalUser, procSocketTables } from "../../src/callers/local-user.ts";
+import { identifyLocalUser } from "../../src/callers/local-user.ts";
+import { procSocketTables } from "../../src/callers/proc-socket-tables.ts";
 import type { AllowedUsers, ReadSocketTables } from "../../src/callers/local-user.ts";
 import { ownerOf } from "../../src/callers/socket-table.ts";
 import type { SocketTables } from "../../src/callers/socket-table.ts";
@@ -215,3 +216,27 @@ describe("the kernel's tables", () => {
 function pairOf({ address, port, localAddress, localPort }: Peer) {
   return { local: { address, port }, remote: { address: localAddress, port: localPort } };
 }
+
+describe("a long table", () => {
+  it("is read on a thread, and finds the owner of a socket as a short one does", async () => {
+    const server = createServer((socket) => sockets.push(socket)).listen(0, "127.0.0.1");
+    const sockets: Socket[] = [];
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    // Two rows each, 150 bytes a row: well beyond what is read without a thread.
+    const clients = Array.from({ length: 300 }, () => connect({ host: "127.0.0.1", port }));
+    await Promise.all(clients.map((client) => once(client, "connect")));
+    const read = (await procSocketTables()) ?? reader(ownedBy(process.getuid?.() ?? 0)).read;
+    const tables = [await read(), await read()];
+    const [client] = clients;
+    const local = { address: "127.0.0.1", port: client?.localPort ?? 0 };
+    const remote = { address: "127.0.0.1", port };
+    for (const socket of [...clients, ...sockets]) socket.destroy();
+    server.close();
+
+    for (const table of tables) {
+      expect(table.tcp.length).toBeGreaterThan(64 * 1024);
+      expect(ownerOf(table, { local, remote })).toBe(process.getuid?.());
+    }
+  });
+});

@@ -6,7 +6,6 @@ import { GATEWAY, READER } from "./crossrole.ts";
 import type { Daemon, Environment } from "./daemon.ts";
 import type { Program } from "./program.ts";
 import type { Issued } from "./recorder.ts";
-import { freeAddress } from "./free-address.ts";
 import { Scene } from "./scene.ts";
 import { until } from "./until.ts";
 import { exec, serve, WAYS, withTokenValue } from "./ways.ts";
@@ -56,6 +55,8 @@ export const CASES: Readonly<Record<CaseName, Case>> = {
 
 const GENERATIONS = 3;
 
+const ELSEWHERE = "127.0.0.1:9912";
+
 /** How long STS takes from a client's first request: it asks for credentials before they are there. */
 const STS_TAKES_MS = 50;
 
@@ -63,7 +64,7 @@ const STS_TAKES_MS = 50;
 const OUTAGE_LIFE_MS = 50_000;
 
 async function cold(client: Client, way: ClientWay): Promise<void> {
-  await using scene = await open(way);
+  await using scene = await Scene.open();
   const release = scene.recorder.hold(READER);
   const daemon = await serve(scene, way.by);
   await until("the gateway is assumed", () => scene.recorder.sessionsOf(GATEWAY).length === 1);
@@ -84,7 +85,7 @@ async function cold(client: Client, way: ClientWay): Promise<void> {
 }
 
 async function warm(client: Client, way: ClientWay): Promise<void> {
-  await using scene = await open(way);
+  await using scene = await Scene.open();
   const daemon = await serveWarm(scene, way);
 
   for (const key of ["first", "second"]) {
@@ -99,7 +100,7 @@ async function warm(client: Client, way: ClientWay): Promise<void> {
 }
 
 async function renewed(client: Client, way: ClientWay): Promise<void> {
-  await using scene = await open(way, way.shortLifeMs);
+  await using scene = await Scene.open(way.shortLifeMs);
   const program =
     way.by === "exec"
       ? exec(scene, client.command, { ...client.environment, ...way.whenSessionsAreShort })
@@ -117,14 +118,13 @@ async function renewed(client: Client, way: ClientWay): Promise<void> {
 }
 
 async function restarted(client: Client, way: ClientWay): Promise<void> {
-  await using scene = await open(way, way.shortLifeMs);
-  const isFree = WAYS[way.by].address.endsWith(":0");
-  const daemon = await serveWarm(scene, way, isFree ? await freeAddress() : undefined);
+  await using scene = await Scene.open(way.shortLifeMs);
+  const daemon = await serveWarm(scene, way);
   const program = await start(scene, client, way, daemon, way.whenSessionsAreShort);
   await program.ask("before");
 
-  await daemon.restart();
   const before = new Set(scene.recorder.issued);
+  await daemon.restart();
   await askUntil("a session of the new daemon is used", { scene, client, program }, (used) =>
     used.some((session) => !before.has(session)),
   );
@@ -134,7 +134,7 @@ async function restarted(client: Client, way: ClientWay): Promise<void> {
 }
 
 async function stsDown(client: Client, way: ClientWay): Promise<void> {
-  await using scene = await open(way, OUTAGE_LIFE_MS);
+  await using scene = await Scene.open(OUTAGE_LIFE_MS);
   const daemon = await serveWarm(scene, way);
   const program = await start(scene, client, way, daemon, way.whenSessionsAreShort);
   await program.ask("before");
@@ -153,13 +153,11 @@ async function stsDown(client: Client, way: ClientWay): Promise<void> {
 }
 
 async function wrongHost(client: Client, way: ClientWay): Promise<void> {
-  await using scene = await open(way);
-  const isAddress = way.by === "address";
-  const daemon = await serveWarm(scene, way, isAddress ? "127.0.0.1:0" : undefined);
-  const rebound = await scene.rebind(
-    isAddress ? WAYS.address.address : "127.0.0.1:0",
-    daemon.address,
-  );
+  await using scene = await Scene.open();
+  // The client finds the relay where crossrole would be, and the relay finds crossrole elsewhere.
+  const daemon = await serveWarm(scene, way, ELSEWHERE);
+  const rebound = WAYS[way.by].address;
+  await scene.rebind(rebound, daemon.address);
 
   const program = await start(scene, client, way, daemon, {}, rebound);
   await program.fail("rebound");
@@ -167,10 +165,6 @@ async function wrongHost(client: Client, way: ClientWay): Promise<void> {
   expect(scene.complaints.filter((line) => line.includes("ERR_HOST_REFUSED"))).not.toEqual([]);
   expect(scene.complaints.filter((line) => !line.includes("ERR_HOST_REFUSED"))).toEqual([]);
   expect(scene.recorder.toS3.filter(({ accessKeyId }) => accessKeyId !== "")).toEqual([]);
-}
-
-function open({ by }: ClientWay, lifeMs?: number): Promise<Scene> {
-  return Scene.open({ lifeMs, hasOwnNetwork: WAYS[by].hasOwnNetwork });
 }
 
 /** A daemon that holds credentials, so that no client has to wait for STS. */

@@ -10,7 +10,7 @@ import { until } from "./until.ts";
 const POD_ROLE = "arn:aws:iam::111111111111:role/orders-pod";
 
 it("carries a pod's web identity over two roles to S3 while its token is replaced", async () => {
-  await using scene = await Scene.open({ lifeMs: SHORT_LIFE_MS });
+  await using scene = await Scene.open(SHORT_LIFE_MS);
   const { recorder } = scene;
   await replaceToken(scene, "token-1");
   const { client } = await scene.serve(configOf(scene), {});

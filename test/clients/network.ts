@@ -1,4 +1,4 @@
-/** @module A network of a test's own, in which 169.254.169.254 is an address of the machine. */
+/** @module A network of a test's own, in which 169.254.169.254 is an address and every port is free. */
 import path from "node:path";
 import { Program } from "./program.ts";
 
@@ -10,9 +10,6 @@ export interface Network {
 }
 
 const OWN_ADDRESS = "ip link set lo up && ip addr add 169.254.169.254/32 dev lo";
-
-/** The machine's own. */
-export const HOST_NETWORK: Network = { enter: [], close: () => Promise.resolve() };
 
 /**
  * A network namespace without a name: it is gone with the last process in it, whatever ends this

@@ -7,7 +7,7 @@ import { BASE_KEYS, crossrole, REGION } from "./crossrole.ts";
 import { Daemon } from "./daemon.ts";
 import type { Environment } from "./daemon.ts";
 import { makeBucket } from "./moto.ts";
-import { HOST_NETWORK, ownNetwork } from "./network.ts";
+import { ownNetwork } from "./network.ts";
 import type { Network } from "./network.ts";
 import { Program } from "./program.ts";
 import { Recorder } from "./recorder.ts";
@@ -17,13 +17,6 @@ const BUCKET = "orders";
 
 /** A name that somebody has made resolve to crossrole's address. */
 const REBOUND = "rebind.example";
-
-export interface SceneOptions {
-  /** How long STS's sessions live; an hour without it. */
-  readonly lifeMs?: number | undefined;
-  /** Whether 169.254.169.254 is an address of its own. */
-  readonly hasOwnNetwork?: boolean;
-}
 
 export class Scene implements AsyncDisposable {
   readonly #home: string;
@@ -41,7 +34,8 @@ export class Scene implements AsyncDisposable {
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  static async open({ lifeMs, hasOwnNetwork = false }: SceneOptions = {}): Promise<Scene> {
+  /** @param lifeMs how long STS's sessions live; an hour without it. */
+  static async open(lifeMs?: number): Promise<Scene> {
     const home = await mkdtemp(path.join(tmpdir(), "crossrole-clients-"));
     await cp(path.join(import.meta.dirname, "programs"), home, { recursive: true });
     await symlink(inject("tools").nodeModules, path.join(home, "node_modules"));
@@ -50,7 +44,7 @@ export class Scene implements AsyncDisposable {
     const recorder = new Recorder(motoUrl, lifeMs);
     const socket = path.join(home, "recorder");
     const port = await recorder.listen(socket);
-    const network = hasOwnNetwork ? await ownNetwork({ port, socket }) : HOST_NETWORK;
+    const network = await ownNetwork({ port, socket });
     return new Scene(home, network, recorder, port);
   }
 
@@ -103,15 +97,10 @@ export class Scene implements AsyncDisposable {
     return lines.filter((line) => /"level":"(?:warn|error)"/.test(line));
   }
 
-  /**
-   * Listens on `address` and passes on to `upstream`, for which every request then has a foreign name.
-   *
-   * @returns IP:PORT.
-   */
-  async rebind(address: string, upstream: string): Promise<string> {
+  /** Listens on `address` and passes on to `upstream`, for which every request then has a foreign name. */
+  async rebind(address: string, upstream: string): Promise<void> {
     const relay = [process.execPath, "relay.mjs", address, upstream, REBOUND];
-    const [, port] = await this.start(relay).said("stdout", /^listening on (\d+)/m);
-    return address.replace(/\d+$/, String(port));
+    await this.start(relay).said("stdout", /^listening/m);
   }
 
   /** Ends what was started, the last first. @throws Error when something of it stays. */

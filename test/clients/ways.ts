@@ -9,33 +9,30 @@ export type WayName = "endpoint" | "exec" | "container" | "address";
 interface Way {
   /** As a reader of the README knows it. */
   readonly title: string;
-  readonly hasOwnNetwork: boolean;
   /** Where crossrole listens. */
   readonly address: string;
   /** What the client is told of a daemon; of one that it knows by another address, at `address`. */
   readonly tell: (daemon: Daemon, address?: string) => Promise<Environment>;
 }
 
-const FREE_PORT = "127.0.0.1:0";
+/** Free, as every scene has a network of its own. */
+const LOOPBACK = "127.0.0.1:9911";
 
 export const WAYS: Readonly<Record<WayName, Way>> = {
   endpoint: {
     title: "`AWS_EC2_METADATA_SERVICE_ENDPOINT`",
-    hasOwnNetwork: false,
-    address: FREE_PORT,
+    address: LOOPBACK,
     tell: (daemon, address = daemon.address) =>
       Promise.resolve({ AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://${address}` }),
   },
   exec: {
     title: "`crossrole exec`",
-    hasOwnNetwork: false,
-    address: FREE_PORT,
+    address: LOOPBACK,
     tell: () => Promise.reject(new Error("a child of crossrole is told by it")),
   },
   container: {
     title: "`AWS_CONTAINER_CREDENTIALS_FULL_URI`",
-    hasOwnNetwork: false,
-    address: FREE_PORT,
+    address: LOOPBACK,
     tell: (daemon, address = daemon.address) => {
       const { AWS_CONTAINER_CREDENTIALS_FULL_URI: uri = "", ...token } = daemon.client;
       const known = uri.replace(daemon.address, address);
@@ -44,7 +41,6 @@ export const WAYS: Readonly<Record<WayName, Way>> = {
   },
   address: {
     title: "169.254.169.254:80",
-    hasOwnNetwork: true,
     address: "169.254.169.254:80",
     tell: () => Promise.resolve({}),
   },

@@ -1,6 +1,6 @@
 /** @module The real daemon in this process, in front of a fake STS. */
 import { vi } from "vitest";
-import { procSocketTables } from "../../src/callers/local-user.ts";
+import { procSocketTables } from "../../src/callers/proc-socket-tables.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/types.ts";
 import { startDaemon } from "../../src/daemon.ts";

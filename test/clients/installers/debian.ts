@@ -25,7 +25,10 @@ export async function installDebian() {
   const packages = commands.filter((_, index) => !isThere[index]).map((name) => PACKAGES[name]);
   const missing = [...new Set(packages.map(String))];
   if (missing.length > 0) await installPackages(missing);
-  await run(["unshare", "--net", "true"], "run as root: 169.254.169.254 needs a network namespace");
+  await run(
+    ["unshare", "--net", "true"],
+    "run as root: each test has a network namespace of its own",
+  );
   return {
     rclone: await versionOf("rclone", ["version"], /^rclone v([\d.]+)/),
     s3cmd: await versionOf("s3cmd", ["--version"], /version ([\d.]+)/),

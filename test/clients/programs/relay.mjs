@@ -24,4 +24,4 @@ function renamed(request) {
   return request.replace(FROM, `Host: ${host}`);
 }
 
-server.listen(target(listen), () => console.log(`listening on ${server.address().port}`));
+server.listen(target(listen), () => console.log("listening"));

@@ -1,0 +1,99 @@
+/** @module Reads the kernel's socket tables: short ones here, long ones on a thread of their own. */
+import { access, open } from "node:fs/promises";
+import { Worker } from "node:worker_threads";
+import type { ReadSocketTables } from "./local-user.ts";
+import { TCP, TCP6 } from "./socket-table.ts";
+import type { SocketTables } from "./socket-table.ts";
+
+/**
+ * The kernel hands a table out in pieces of a page, each of them a turn of the event loop here: a
+ * table of thousands of rows, read under load, would keep a caller waiting for seconds.
+ */
+const PIECE_BYTES = 4_096;
+const MAX_PIECES = 16;
+
+/**
+ * The kernel's tables, or undefined on a platform that has none (macOS).
+ *
+ * One reading at a time: connections that arrive during one share the next, so that a thousand of
+ * them cost two.
+ */
+export async function procSocketTables(): Promise<ReadSocketTables | undefined> {
+  const hasTables = await access(TCP).then(
+    () => true,
+    () => false,
+  );
+  if (!hasTables) return undefined;
+  const readOnThread = threadReader();
+  return shared(async () => {
+    const [tcp, tcp6] = await Promise.all([readShort(TCP), readShort(TCP6)]);
+    return tcp === undefined || tcp6 === undefined ? await readOnThread() : { tcp, tcp6 };
+  });
+}
+
+/** The table at `path`, or undefined when it is a long one. */
+async function readShort(path: string): Promise<string | undefined> {
+  // A kernel without IPv6 has no tcp6; without either nobody can be told, and nobody is answered.
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) return "";
+  try {
+    let table = "";
+    for (let piece = 0; piece < MAX_PIECES; piece++) {
+      const { bytesRead, buffer } = await file.read(Buffer.alloc(PIECE_BYTES));
+      if (bytesRead === 0) return table;
+      table += buffer.toString("latin1", 0, bytesRead);
+    }
+    return undefined;
+  } catch {
+    return "";
+  } finally {
+    await file.close();
+  }
+}
+
+/** Reads both tables on a thread, which is started at the first reading and keeps nobody alive. */
+function threadReader(): ReadSocketTables {
+  let worker: Worker | undefined;
+  return async () => {
+    worker ??= startWorker();
+    const { promise, resolve, reject } = Promise.withResolvers<SocketTables>();
+    worker.once("message", resolve).once("error", reject);
+    worker.postMessage("read");
+    try {
+      return await promise;
+    } catch (error) {
+      worker = undefined;
+      throw error;
+    } finally {
+      worker?.off("message", resolve).off("error", reject);
+    }
+  };
+}
+
+function startWorker(): Worker {
+  // The file beside this one, from source and as it is built.
+  const name = import.meta.url.endsWith(".ts")
+    ? "socket-table-worker.ts"
+    : "socket-table-worker.js";
+  const worker = new Worker(new URL(name, import.meta.url));
+  worker.unref();
+  return worker;
+}
+
+/** `read`, with what arrives while it runs put together into one run behind it. */
+function shared<T>(read: () => Promise<T>): () => Promise<T> {
+  let current: Promise<T> | undefined;
+  let next: Promise<T> | undefined;
+  const start = () => {
+    next = undefined;
+    current = read().finally(() => {
+      current = undefined;
+    });
+    return current;
+  };
+  return () => {
+    if (current === undefined) return start();
+    next ??= current.then(start, start);
+    return next;
+  };
+}

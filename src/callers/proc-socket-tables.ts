@@ -56,18 +56,31 @@ function threadReader(): ReadSocketTables {
   let worker: Worker | undefined;
   return async () => {
     worker ??= startWorker();
-    const { promise, resolve, reject } = Promise.withResolvers<SocketTables>();
-    worker.once("message", resolve).once("error", reject);
-    worker.postMessage("read");
     try {
-      return await promise;
+      return await readOn(worker);
     } catch (error) {
       worker = undefined;
       throw error;
-    } finally {
-      worker?.off("message", resolve).off("error", reject);
     }
   };
+}
+
+async function readOn(worker: Worker): Promise<SocketTables> {
+  const { promise, resolve, reject } = Promise.withResolvers<SocketTables>();
+  const tables: string[] = [];
+  // It answers with a table at a time, as bytes: text would be garbage on either side.
+  const take = (bytes: Uint8Array) => {
+    tables.push(Buffer.from(bytes.buffer).toString("latin1"));
+    const [tcp, tcp6] = tables;
+    if (tcp !== undefined && tcp6 !== undefined) resolve({ tcp, tcp6 });
+  };
+  worker.on("message", take).once("error", reject);
+  worker.postMessage("read");
+  try {
+    return await promise;
+  } finally {
+    worker.off("message", take).off("error", reject);
+  }
 }
 
 function startWorker(): Worker {
@@ -75,7 +88,10 @@ function startWorker(): Worker {
   const name = import.meta.url.endsWith(".ts")
     ? "socket-table-worker.ts"
     : "socket-table-worker.js";
-  const worker = new Worker(new URL(name, import.meta.url));
+  const worker = new Worker(new URL(name, import.meta.url), {
+    // It holds one buffer, outside of its heap.
+    resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 },
+  });
   worker.unref();
   return worker;
 }

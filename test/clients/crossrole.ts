@@ -9,7 +9,7 @@ export const REGION = "eu-west-1";
 
 /** The keys that the first AssumeRole is signed with: an account of neither role. */
 export const BASE_KEYS = {
-  AWS_ACCESS_KEY_ID: "AKIAHUBHUBHUBHUBHUB1",
+  AWS_ACCESS_KEY_ID: "AKIAHUBHUBHUBEXAMPLE",
   AWS_SECRET_ACCESS_KEY: "hub/hub/hub/hub/hub/hub/hub/hub/hub/hub1",
 } as const;
 

@@ -2,16 +2,14 @@
 import { isDeepStrictEqual } from "node:util";
 import { identifyLocalUser } from "./callers/local-user.ts";
 import type { AllowedUsers, ReadSocketTables } from "./callers/local-user.ts";
-import { roleSessionOf } from "./callers/role-session.ts";
-import type { AuthorizationToken, CallerSession } from "./callers/types.ts";
+import type { AttestPod } from "./callers/proc-attest.ts";
 import { resolveUsers } from "./callers/users.ts";
-import type { Config, Listener } from "./config/types.ts";
-import { CONTAINER_PATH } from "./container/app.ts";
+import type { Config } from "./config/types.ts";
 import { AuthorizationTokens } from "./container/authorization.ts";
 import { createCredentialCache } from "./credential-service.ts";
 import type { CredentialCache } from "./credentials/cache.ts";
-import type { TemporaryCredentials } from "./credentials/types.ts";
-import { CrossroleError, messageOf } from "./errors.ts";
+import type { RoleSession, TemporaryCredentials } from "./credentials/types.ts";
+import { messageOf } from "./errors.ts";
 import type { OnRefused } from "./http/answer.ts";
 import { ListenerSet } from "./http/listener-set.ts";
 import type { ListenOptions } from "./http/listener.ts";
@@ -24,7 +22,10 @@ import { operationsListener } from "./operations/app.ts";
 import { auditRefusals } from "./operations/audit.ts";
 import { createMetrics, NO_METRICS } from "./operations/metrics.ts";
 import type { Metrics } from "./operations/metrics.ts";
+import { PodServiceHolder } from "./pod-service-holder.ts";
 import { regionOfProfile } from "./sts/region.ts";
+import { authorizationOf, keyOf, roleNamesOf, roleOf } from "./targets.ts";
+import type { RoleOf, Served } from "./targets.ts";
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -36,19 +37,8 @@ export interface DaemonOptions {
   readonly uid: number | undefined;
   /** The kernel's socket tables; undefined on a platform that has none. */
   readonly socketTables: ReadSocketTables | undefined;
-}
-
-/** A listener that answers for a role, as somebody would be told of it. */
-export interface Served {
-  readonly kind: Listener["kind"];
-  readonly url: string;
-  readonly roleName: string;
-  readonly roleArn: string;
-}
-
-/** Where container credentials of what is served are: a client keeps the whole of this URI. */
-export function containerUri({ url, roleName }: Served): string {
-  return `${url}${CONTAINER_PATH}/${encodeURIComponent(roleName)}`;
+  /** The kernel's word on which pod is behind a connection; undefined where it cannot be had. */
+  readonly attestPod?: AttestPod | undefined;
 }
 
 /** A listener of the configuration, with what was looked up for it. */
@@ -84,6 +74,7 @@ export class Daemon {
   readonly #cache: CredentialCache;
   readonly #authorization: AuthorizationTokens;
   readonly #listeners = new ListenerSet();
+  readonly #pods: PodServiceHolder;
   #targets: ReadonlyMap<string, Prepared> = new Map();
   #config: Config;
   #profileRegion: string | undefined;
@@ -93,7 +84,18 @@ export class Daemon {
     this.#config = options.config;
     this.#tokenKeys = tokenKeys;
     this.#metrics = metrics;
-    this.#cache = createCredentialCache({ ...options, metrics });
+    this.#pods = new PodServiceHolder({
+      ...options,
+      metrics,
+      obtain: (session) => this.#obtain(session),
+      onEnded: () => this.#retain(this.#config),
+    });
+    this.#cache = createCredentialCache({
+      ...options,
+      metrics,
+      identityToken: this.#pods.identityToken,
+      onEvent: (event) => this.#pods.onCredentialEvent(event),
+    });
     this.#authorization = new AuthorizationTokens((error) => {
       options.log.warn("authorization token not rotated", { reason: messageOf(error) });
     });
@@ -109,6 +111,13 @@ export class Daemon {
         roleArn: session.roleArn,
       })),
     );
+  }
+
+  /** Where pods are answered, in the order of the configuration. */
+  get podUrls(): string[] {
+    return [...this.#targets]
+      .filter(([, { listener }]) => listener.kind === "pods")
+      .map(([key]) => this.#listeners.running.get(key)?.url ?? "");
   }
 
   /**
@@ -140,13 +149,14 @@ export class Daemon {
   async reload(config: Config): Promise<void> {
     const targets = await this.#prepare(config);
     const takeTokens = await this.#authorization.prepare(authorizationOf(config));
+    const takePods = await this.#pods.prepare(config);
     const closeGone = await this.#open(targets, config);
     takeTokens();
     this.#warnOfRestart(config);
     this.#config = config;
     this.#targets = targets;
-    const sessions = [...config.roles.keys()].map((name) => this.#roleOf(name, config).session);
-    this.#cache.retain(sessions);
+    takePods();
+    this.#retain(config);
     for (const { roles } of targets.values()) for (const role of roles.values()) this.#warm(role);
     this.#metrics.reloaded(true);
     await closeGone();
@@ -172,6 +182,7 @@ export class Daemon {
   /** Stops accepting, ends what is in flight within 3 s, cancels every renewal. */
   async close(): Promise<void> {
     this.#authorization.close();
+    this.#pods.close();
     // Whoever has asked before is given what is held: the cache closes behind the last answer.
     await this.#listeners.close();
     this.#cache.close();
@@ -195,8 +206,9 @@ export class Daemon {
     const targets = new Map<string, Prepared>();
     for (const [index, listener] of config.listeners.entries()) {
       const allowed = await resolveUsers(listener.allowUsers, this.#options.uid);
-      const names = listener.kind === "role" ? [listener.role] : listener.roles;
-      const roles = new Map(names.map((name) => [name, this.#roleOf(name, config)]));
+      const roles = new Map(
+        roleNamesOf(listener).map((name) => [name, this.#roleOf(name, config)]),
+      );
       targets.set(keyOf(listener, index), { listener, roles, allowed });
     }
     return targets;
@@ -219,7 +231,9 @@ export class Daemon {
     }
     if (operations !== undefined && this.#metrics !== NO_METRICS) {
       const onRefused = this.#onRefused(OPERATIONS);
-      wanted.set(OPERATIONS, operationsListener(operations, this.#metrics, onRefused));
+      const notReady = () => this.#pods.notReady();
+      const options = { metrics: this.#metrics, notReady, onRefused };
+      wanted.set(OPERATIONS, operationsListener(operations, options));
     }
     return wanted;
   }
@@ -229,6 +243,7 @@ export class Daemon {
     return listenerFace({
       target: () => this.#targets.get(key),
       identify: identifyLocalUser(() => this.#targets.get(key)?.allowed ?? NOBODY, socketTables),
+      pods: () => this.#pods.current,
       credentialsFor: (session, hold) => this.#cache.get(session, hold),
       tokenKeys: this.#tokenKeys,
       isAuthorized: (name, presented) => this.#authorization.isAuthorized(name, presented),
@@ -253,43 +268,29 @@ export class Daemon {
   #warm({ session }: RoleOf): void {
     // Later: the first call loads the SDK, and while that is read nobody is answered.
     setImmediate(() => {
-      const pending = this.#cache.get(session, { holdMs: Infinity });
-      if (!(pending instanceof Promise)) return;
-      pending.catch(() => {
+      this.#obtain(session).catch(() => {
         // In the log already; whoever asks is told so, and it is tried again.
       });
     });
   }
 
-  #roleOf(roleName: string, { roles }: Config): RoleOf {
-    const role = roles.get(roleName);
-    if (role === undefined) {
-      const names = [...roles.keys()].join(", ");
-      const message = `there is no role ${JSON.stringify(roleName)}; known are ${names}`;
-      throw new CrossroleError("ERR_NOT_FOUND", message);
-    }
-    const session = roleSessionOf(role, { hostname: this.#options.hostname });
-    return { roleName, session, imdsV1: role.imdsV1 };
+  async #obtain(session: RoleSession): Promise<void> {
+    await this.#cache.get(session, { holdMs: Infinity });
+  }
+
+  /** Keeps the sessions of the configuration's roles and of the pods that live, and lets go of all others. */
+  #retain(config: Config): void {
+    const configured = [...config.roles.keys()].map((name) => this.#roleOf(name, config).session);
+    this.#cache.retain([...configured, ...(this.#pods.current?.sessions() ?? [])]);
+  }
+
+  #roleOf(roleName: string, config: Config): RoleOf {
+    return roleOf(roleName, config, this.#options.hostname);
   }
 }
-
-type RoleOf = Omit<CallerSession, "caller">;
 
 /** The key of the operations listener: no address looks like it. */
 const OPERATIONS = "operations";
 
 /** Who is answered at a listener that the configuration no longer has. */
 const NOBODY: AllowedUsers = new Set();
-
-function authorizationOf({ roles }: Config): ReadonlyMap<string, AuthorizationToken> {
-  const sources = new Map<string, AuthorizationToken>();
-  for (const [name, { authorizationToken }] of roles) {
-    if (authorizationToken !== undefined) sources.set(name, authorizationToken);
-  }
-  return sources;
-}
-
-/** What a listener is known by, in logs and in the tokens it issues: its address. */
-function keyOf({ address: { host, port } }: Listener, index: number): string {
-  return port === 0 ? `${host}:0#${index}` : `${host}:${port}`;
-}

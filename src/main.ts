@@ -13,10 +13,12 @@ const USAGE = 2;
 const COMMANDS = {
   serve: async () => (await import("./commands/serve.ts")).serveCommand,
   exec: async () => (await import("./commands/exec.ts")).execCommand,
+  check: async () => (await import("./commands/check.ts")).checkCommand,
   "credential-process": async () =>
     (await import("./commands/credential-process.ts")).credentialProcessCommand,
   schema: async () => (await import("./commands/schema.ts")).schemaCommand,
   demo: async () => (await import("./commands/demo.ts")).demoCommand,
+  node: async () => (await import("./commands/node.ts")).nodeCommand,
 } as const;
 
 // V8 answers a flood with a larger young generation and keeps it: a daemon has no use for one.

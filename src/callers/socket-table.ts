@@ -46,6 +46,25 @@ export function ownerOf(tables: SocketTables, { local, remote }: SocketPair): nu
   return owners.size === 1 && Number.isInteger(owner) ? owner : undefined;
 }
 
+/**
+ * Whether a process holds a socket with this local end, whoever the other end is: what is translated
+ * on the way (DNAT) has another remote end there than here.
+ */
+export function hasSocketAt(tables: SocketTables, local: SocketAddress): boolean {
+  const v4 = asIPv4(local);
+  const inTcp = v4 !== undefined && hasRow(tables.tcp, v4);
+  return inTcp || hasRow(tables.tcp6, asIPv6(local));
+}
+
+function hasRow(table: string, local: string): boolean {
+  const needle = `: ${local} `;
+  for (let at = table.indexOf(needle); at !== -1; at = table.indexOf(needle, at + 1)) {
+    const [, state = ""] = table.slice(at + needle.length, at + needle.length + 64).split(/\s+/);
+    if (OPEN_STATES.has(state)) return true;
+  }
+  return false;
+}
+
 /** The rows of open sockets between two addresses, in the notation of the table. */
 function rowsOf(table: string, local: string, remote: string): string[][] {
   const rows: string[][] = [];

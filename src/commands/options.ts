@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { Option } from "commander";
 import type { Command } from "commander";
+import { procAttest } from "../callers/proc-attest.ts";
 import { procSocketTables } from "../callers/proc-socket-tables.ts";
 import { findOrigin, loadConfig, parseConfig, readConfigFile } from "../config/load.ts";
 import type { ConfigOrigin, LoadOptions } from "../config/load.ts";
@@ -88,5 +89,6 @@ export async function processOptions(): Promise<Omit<DaemonOptions, "config" | "
     hostname: hostname(),
     uid: process.getuid?.(),
     socketTables: await procSocketTables(),
+    attestPod: await procAttest(),
   };
 }

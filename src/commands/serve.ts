@@ -4,10 +4,12 @@ import { parseConfig } from "../config/load.ts";
 import { watchConfig } from "../config/watch.ts";
 import type { ConfigWatch } from "../config/watch.ts";
 import type { Config } from "../config/types.ts";
-import { containerUri, startDaemon } from "../daemon.ts";
-import type { Daemon, Served } from "../daemon.ts";
+import { startDaemon } from "../daemon.ts";
+import type { Daemon } from "../daemon.ts";
 import { CrossroleError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { containerUri } from "../targets.ts";
+import type { Served } from "../targets.ts";
 import { examples } from "./help.ts";
 import { load, processOptions, stderrLog, withRoleOptions } from "./options.ts";
 import type { CommonFlags, Loaded } from "./options.ts";
@@ -46,6 +48,7 @@ async function serve(flags: CommonFlags): Promise<void> {
     log.info("listening", { url, roleName, roleArn });
     process.stdout.write(`export ${waysTo(served, config).join(" ")}\n`);
   }
+  for (const url of daemon.podUrls) log.info("listening for pods", { url });
   // The AWS files may know a region that nobody has said; reading them takes the SDK.
   await Promise.race([stopped, daemon.region()]);
   await stopped;

@@ -3,8 +3,8 @@ import type { AuthorizationToken } from "../callers/types.ts";
 import { checkedRoleArn } from "../credentials/role-arn.ts";
 import type { BaseCredentials, BaseProvider } from "../credentials/types.ts";
 import { sessionNameOf } from "../credentials/session-name.ts";
+import { buildKubernetes } from "./build-kubernetes.ts";
 import { refuse } from "./problems.ts";
-import type { Problem } from "./problems.ts";
 import { httpUrl } from "./rules.ts";
 import type { ConfigFile } from "./schema.ts";
 import type { Environment } from "./settings.ts";
@@ -23,7 +23,8 @@ const CHAINED_SECONDS = 3_600;
 const CALLS_PER_SECOND = 10;
 const BURST = 20;
 
-const DEFAULT_SESSION_NAME = "crossrole-{hostname}";
+/** The name of the session that a web-identity base is. */
+const BASE_SESSION_NAME = "crossrole-{hostname}";
 
 type RoleFile = ConfigFile["roles"][string];
 type BaseFile = NonNullable<ConfigFile["bases"]>[string];
@@ -38,23 +39,18 @@ export function buildConfig(file: ConfigFile, options: BuildOptions): Config {
     region: options.region,
     sts,
     roles: new Map(roles.map((role) => [role.name, role])),
-    listeners: (file.listeners ?? []).flatMap(buildListener),
+    listeners: (file.listeners ?? []).map(buildListener),
+    associations: file.associations ?? [],
+    kubernetes: buildKubernetes(file, {
+      node: options.environment["NODE_NAME"],
+      baseOf: (name, region) => buildBase(name, region, { file, notices, ...options }),
+      region: options.region,
+      notices,
+    }),
     operations: file.operations?.address,
     stateDirectory: file.state?.directory,
     notices,
   };
-}
-
-const NOT_YET = "is not in this version yet";
-
-/** What the file may say and this version does not do: refused, so that nobody relies on it. */
-export function notYet(file: ConfigFile): Problem[] {
-  const problems: Problem[] = [];
-  for (const [index, { pods }] of (file.listeners ?? []).entries()) {
-    if (pods !== undefined) problems.push({ path: `listeners[${index}].pods`, message: NOT_YET });
-  }
-  if (file.associations !== undefined) problems.push({ path: "associations", message: NOT_YET });
-  return problems;
 }
 
 /** AWS's own variables for another endpoint are heeded, as everywhere, but never in silence. */
@@ -87,10 +83,11 @@ function buildRole(name: string, role: RoleFile, context: RoleContext): Role {
     name,
     arn: role.arn,
     base,
+    namesBase: role.base !== undefined,
     region,
     via: role.via ?? [],
     externalId: role.externalId,
-    sessionName: role.sessionName ?? DEFAULT_SESSION_NAME,
+    sessionName: role.sessionName,
     durationSeconds: buildDuration(name, role, base.provider, context.notices),
     sessionTags: role.sessionTags ?? {},
     transitiveTagKeys: role.transitiveTagKeys ?? [],
@@ -139,7 +136,7 @@ function providerOf(base: BaseFile, hostname: string): BaseProvider {
     return {
       kind: "webIdentity",
       ...base.webIdentity,
-      sessionName: sessionNameOf(DEFAULT_SESSION_NAME, { hostname }),
+      sessionName: sessionNameOf(BASE_SESSION_NAME, { hostname }),
       durationSeconds: CHAINED_SECONDS,
     };
   }
@@ -165,10 +162,10 @@ function buildToken(
 
 const AUTHORIZATION_TOKEN = /^[\x21-\x7e]{16,4096}$/;
 
-function buildListener(listener: NonNullable<ConfigFile["listeners"]>[number]): Listener[] {
+function buildListener(listener: NonNullable<ConfigFile["listeners"]>[number]): Listener {
   const { address, role, roles, allowUsers = [] } = listener;
   const hosts = (listener.hosts ?? []).map((host) => host.toLowerCase());
   const common = { address, hosts, allowUsers };
-  if (role !== undefined) return [{ ...common, kind: "role", role }];
-  return roles === undefined ? [] : [{ ...common, kind: "roles", roles }];
+  if (role !== undefined) return { ...common, kind: "role", role };
+  return roles === undefined ? { ...common, kind: "pods" } : { ...common, kind: "roles", roles };
 }

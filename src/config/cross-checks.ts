@@ -1,7 +1,8 @@
 /** @module The rules between values: names that must exist, and things that must agree. */
 import { z } from "zod";
 import { parseRoleArn, partitionOfRegion } from "../credentials/role-arn.ts";
-import { didYouMean } from "./problems.ts";
+import { checkName } from "./names.ts";
+import { checkPods } from "./pod-checks.ts";
 import type { Problem } from "./problems.ts";
 
 /**
@@ -58,6 +59,10 @@ const lenient = z.object({
     .array(z.object({ role: textOrNothing }).catch({ role: undefined }))
     .catch([])
     .default([]),
+  kubernetes: z
+    .object({ annotations: z.object({ crossrole: z.unknown() }) })
+    .optional()
+    .catch(undefined),
 });
 
 type Lenient = z.infer<typeof lenient>;
@@ -72,6 +77,7 @@ export function crossCheck(input: unknown, region: string | undefined): Problem[
     ...checkReserved(input),
     ...Object.entries(file.roles).flatMap(([name, role]) => checkRole(name, role, file, region)),
     ...checkListeners(file),
+    ...checkPods(input),
     ...checkTokenFiles(file),
     ...file.associations.flatMap(({ role }, index) =>
       checkName(`associations[${index}].role`, role, file.roles, "role"),
@@ -141,7 +147,9 @@ function checkPartitions(path: string, role: LenientRole, region: string | undef
 function checkSessionName(path: string, name: string, role: LenientRole, file: Lenient): Problem[] {
   const placeholder = /\{(?:namespace|serviceAccount|pod|node)\}/.exec(role.sessionName ?? "")?.[0];
   if (placeholder === undefined) return [];
-  const isForPods = file.associations.some((one) => one.role === name);
+  const isForPods =
+    file.associations.some((one) => one.role === name) ||
+    file.kubernetes?.annotations.crossrole !== undefined;
   const isServed = file.listeners.some((one) => one.role === name || one.roles.includes(name));
   if (isForPods && !isServed) return [];
   const message = `has ${placeholder}, which only the callers of a pods listener have`;
@@ -182,16 +190,4 @@ function checkListeners({ listeners, roles }: Lenient): Problem[] {
     }
   }
   return problems;
-}
-
-function checkName(
-  path: string,
-  name: string | undefined,
-  known: Readonly<Record<string, unknown>>,
-  noun: string,
-): Problem[] {
-  if (name === undefined || Object.hasOwn(known, name)) return [];
-  const near = didYouMean(name, Object.keys(known));
-  const all = near === "" ? `; known are ${Object.keys(known).join(", ") || "none"}` : near;
-  return [{ path, message: `must name a ${noun}, is ${JSON.stringify(name)}${all}` }];
 }

@@ -1,13 +1,8 @@
 /** @module The shape of the configuration file. Every object is strict: an unknown key is an error. */
 import { z } from "zod";
 import * as rules from "./rules.ts";
-
-const hop = z.strictObject({
-  arn: rules.roleArn,
-  externalId: rules.externalId.optional(),
-});
-
-const hopOrArn = z.preprocess((value) => (typeof value === "string" ? { arn: value } : value), hop);
+import { hopOrArn } from "./hop.ts";
+import { association, kubernetes } from "./kubernetes-schema.ts";
 
 const webIdentity = z.strictObject({
   tokenFile: rules.text().min(1, "must be a file"),
@@ -79,13 +74,11 @@ const listener = z
     ({ role: one, roles, pods }) =>
       [one, roles, pods].filter((part) => part !== undefined).length === 1,
     "must have exactly one of role, roles, pods",
+  )
+  .refine(
+    ({ pods, allowUsers }) => pods === undefined || allowUsers === undefined,
+    "must have no allowUsers: pods are told from each other by who they are, not by users",
   );
-
-const association = z.strictObject({
-  namespace: rules.text().min(1, "must be a namespace"),
-  serviceAccount: rules.text().min(1, "must be a service account"),
-  role: rules.text(),
-});
 
 const sts = z.strictObject({
   endpoint: rules.httpUrl.optional(),
@@ -100,6 +93,7 @@ export const configSchema = z.strictObject({
   roles: z.record(roleName, role),
   listeners: z.array(listener).optional(),
   associations: z.array(association).optional(),
+  kubernetes: kubernetes.optional(),
   operations: z.strictObject({ address: rules.address }).optional(),
   state: z.strictObject({ directory: rules.text().min(1, "must be a directory") }).optional(),
 });

@@ -14,12 +14,14 @@ export interface Role {
   readonly name: string;
   readonly arn: string;
   readonly base: BaseCredentials;
+  /** Whether the file names the base. A pod's own identity is the base of a role that names none. */
+  readonly namesBase: boolean;
   readonly via: readonly Hop[];
   /** The region whose STS is asked. */
   readonly region: string;
   readonly externalId?: string | undefined;
-  /** A template with `{hostname}`, `{role}`, and on a `pods` listener the pod's names. */
-  readonly sessionName: string;
+  /** A template with `{hostname}`, `{role}`, and for pods their names; undefined for the default of either. */
+  readonly sessionName: string | undefined;
   /** 1800 to 43200; 3600 at most behind another role. */
   readonly durationSeconds: number;
   readonly sessionTags: Readonly<Record<string, string>>;
@@ -51,7 +53,65 @@ export type Listener = {
 } & (
   | { readonly kind: "role"; readonly role: string }
   | { readonly kind: "roles"; readonly roles: readonly string[] }
+  | { readonly kind: "pods" }
 );
+
+/** Pods of which service accounts get a role. The first one that fits decides. */
+export interface Association {
+  /** Anchored globs: `*` any characters, `?` one. */
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** A name under `roles`. */
+  readonly role: string;
+}
+
+/** How a role is reached that an annotation names by its ARN alone. */
+export interface AnnotatedRole {
+  readonly base: BaseCredentials;
+  readonly namesBase: boolean;
+  readonly via: readonly Hop[];
+  /** Undefined: the default of the role's partition. */
+  readonly region: string | undefined;
+}
+
+/** Which annotations may choose a role, and which roles; what is absent is not looked at. */
+export interface AnnotationRules {
+  /** `crossrole.dev/role` on pods and service accounts: names or ARNs that fit one of these globs. */
+  readonly crossrole?: (AnnotatedRole & { readonly roles: readonly string[] }) | undefined;
+  /** `eks.amazonaws.com/role-arn` on service accounts: ARNs that fit one of these globs. */
+  readonly irsa?: (AnnotatedRole & { readonly roles: readonly string[] }) | undefined;
+  /** `iam.amazonaws.com/role` on pods, where their namespace permits it in the way of one of the two. */
+  readonly legacy?: LegacyAnnotations | undefined;
+}
+
+export type LegacyAnnotations = AnnotatedRole & {
+  readonly kind: "kube2iam" | "kiam";
+  /** Put in front of a role's bare name. */
+  readonly baseRoleArn?: string | undefined;
+  /** kiam's old way: the namespace's pattern may fit anywhere in the ARN. */
+  readonly unanchored: boolean;
+};
+
+/** Where the API server is, and what is shown to it. */
+interface ApiServerSettings {
+  readonly url: string;
+  readonly caFile: string;
+  readonly tokenFile: string;
+}
+
+export interface KubernetesSettings {
+  /** The node whose pods are served; nobody can be when it is not known. */
+  readonly node: string | undefined;
+  /** As whom the API server is asked: as the own node, as itself, or as it is found out. */
+  readonly access: "auto" | "impersonation" | "rbac";
+  /** For whom pods' tokens are made. */
+  readonly audience: string;
+  /** Undefined: that of the pod the daemon runs in. */
+  readonly apiServer?: ApiServerSettings | undefined;
+  /** Whether what a pod is refused is said in an Event on it. */
+  readonly events: boolean;
+  readonly annotations: AnnotationRules;
+}
 
 export interface StsSettings {
   /** Instead of each region's own STS. */
@@ -68,6 +128,9 @@ export interface Config {
   readonly sts: StsSettings;
   readonly roles: ReadonlyMap<string, Role>;
   readonly listeners: readonly Listener[];
+  readonly associations: readonly Association[];
+  /** There when a listener is for pods. */
+  readonly kubernetes?: KubernetesSettings | undefined;
   /** Where health and metrics are. */
   readonly operations?: Address | undefined;
   /** Where the metadata-token key survives a restart. */

@@ -1,7 +1,7 @@
 /** @module Face 2: container credentials, as ECS and EKS serve them. */
 import type { IncomingMessage } from "node:http";
 import { Hono } from "hono";
-import type { SessionFor } from "../callers/types.ts";
+import type { CallerSession, SessionFor } from "../callers/types.ts";
 import { documentOf } from "../credentials/document.ts";
 import { checkedRoleArn } from "../credentials/role-arn.ts";
 import type { CredentialsFor, RoleSession, TemporaryCredentials } from "../credentials/types.ts";
@@ -15,6 +15,9 @@ import { decodeSegment, pathOf } from "../http/target.ts";
 /** Below this path each role of the listener has its credentials. */
 export const CONTAINER_PATH = "/container";
 
+/** Where EKS Pod Identity has them: whose token is shown gets its own. */
+const POD_IDENTITY_PATH = "/v1/credentials";
+
 /** How long a session never obtained is waited for: the clients of this face give up at 1 s. */
 const HOLD_MS = 400;
 
@@ -26,19 +29,24 @@ export interface ContainerOptions {
   readonly credentialsFor: CredentialsFor;
   /** Whether `presented` is the authorization token of the role; compared in constant time. */
   readonly isAuthorized: (roleName: string, presented: string) => boolean;
+  /** The session of the pod whose own token `presented` is. */
+  readonly sessionForToken: (presented: string) => Promise<CallerSession>;
   readonly onRefused: OnRefused;
 }
 
 /**
- * `GET /container/NAME` with the role's token in `Authorization`.
+ * `GET /container/NAME` with the role's token in `Authorization`, and `GET /v1/credentials` with a
+ * pod's own.
  *
  * @see https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
  */
 export function containerApp(options: ContainerOptions): Hono<FaceEnv> {
   const app = new Hono<FaceEnv>({ getPath: (_, init) => pathOf(rawTarget(init)) ?? "" });
   const route = routes(options.onRefused, failed);
-  app.get(`${CONTAINER_PATH}/:role`, route(getCredentials(options)));
+  app.get(`${CONTAINER_PATH}/:role`, route(getCredentials(options, ofRole)));
+  app.get(POD_IDENTITY_PATH, route(getCredentials(options, ofPod)));
   app.all(`${CONTAINER_PATH}/:role`, route(methodNotAllowed));
+  app.all(POD_IDENTITY_PATH, route(methodNotAllowed));
   app.all("*", route(notFound));
   return app;
 }
@@ -50,16 +58,36 @@ export function isContainerTarget(target: string): boolean {
   return path === CONTAINER_PATH || path?.startsWith(`${CONTAINER_PATH}/`) === true;
 }
 
-function getCredentials(options: ContainerOptions): Handle {
+/** The same where pods have their credentials: on their listeners alone. */
+export function isPodIdentityTarget(target: string): boolean {
+  return target.includes("/credentials") && pathOf(target) === POD_IDENTITY_PATH;
+}
+
+/** Who asks, by what it shows. */
+type Shown = (
+  request: IncomingMessage,
+  options: ContainerOptions,
+) => CallerSession | Promise<CallerSession>;
+
+const ofRole: Shown = (request, { isAuthorized, sessionFor }) => {
+  const path = pathOf(request.url ?? "") ?? "";
+  const asked = decodeSegment(path.slice(CONTAINER_PATH.length + 1)) ?? "";
+  // The token first: without it nobody learns which roles there are.
+  if (isAuthorized(asked, presentedBy(request))) return sessionFor(peerOf(request), asked);
+  const message = "the Authorization header is missing, or is not this role's token";
+  throw new CrossroleError("ERR_TOKEN_INVALID", message);
+};
+
+const ofPod: Shown = (request, { sessionForToken }) => {
+  const presented = presentedBy(request);
+  if (presented !== "") return sessionForToken(presented);
+  const message = "the Authorization header is missing: the pod's own token belongs there";
+  throw new CrossroleError("ERR_TOKEN_INVALID", message);
+};
+
+function getCredentials(options: ContainerOptions, shown: Shown): Handle {
   return async (request) => {
-    const path = pathOf(request.url ?? "") ?? "";
-    const asked = decodeSegment(path.slice(CONTAINER_PATH.length + 1)) ?? "";
-    // The token first: without it nobody learns which roles there are.
-    if (!options.isAuthorized(asked, presentedBy(request))) {
-      const message = "the Authorization header is missing, or is not this role's token";
-      throw new CrossroleError("ERR_TOKEN_INVALID", message);
-    }
-    const { session } = await options.sessionFor(peerOf(request), asked);
+    const { session } = await shown(request, options);
     const credentials = await options.credentialsFor(session, { holdMs: HOLD_MS });
     return { status: 200, headers: JSON_TYPE, body: bodyOf(session, credentials) };
   };

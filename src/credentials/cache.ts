@@ -10,6 +10,7 @@ import { bounded, closing, unwanted, within } from "./waiting.ts";
 import { TemporaryCredentials } from "./types.ts";
 import type {
   AssumeRole,
+  AssumeRoleOfPod,
   CredentialEvent,
   CredentialSource,
   Instant,
@@ -23,6 +24,7 @@ const MAX_NAP_MS = 30_000;
 
 export interface CacheOptions {
   readonly assumeRole: AssumeRole;
+  readonly assumeRoleOfPod: AssumeRoleOfPod;
   readonly loadBase: LoadBaseCredentials;
   readonly now: () => Instant;
   /** Uniform in [0, 1). */
@@ -77,9 +79,9 @@ export class CredentialCache {
   retain(sessions: Iterable<RoleSession>): void {
     const wanted = new Set<string>();
     for (const session of sessions) {
-      for (let source: CredentialSource | undefined = session; source !== undefined;) {
+      for (let source: RoleSession["source"] = session; ; source = source.source) {
         wanted.add(sessionKey(source));
-        source = source.kind === "role" ? source.source : undefined;
+        if (source.kind !== "role") break;
       }
     }
     for (const [key, { source }] of this.#entries) {
@@ -174,10 +176,7 @@ export class CredentialCache {
   /** The signer's failure is none of the session's own: it is tried again as soon as the signer is. */
   #failWithSigner(entry: Entry, error: Error): void {
     const at = this.#options.now();
-    const signer =
-      entry.source.kind === "role"
-        ? this.#entries.peek(sessionKey(entry.source.source))
-        : undefined;
+    const signer = this.#signerEntryOf(entry);
     const retryInMs = Math.max(signer?.restMs(at) ?? 0, MIN_RETRY_MS);
     entry.rest(error, at, retryInMs);
     this.#report(entry, error, at, retryInMs);
@@ -202,14 +201,18 @@ export class CredentialCache {
    * late verdict on credentials that have been replaced since says nothing of their successors.
    */
   #spend(entry: Entry, used: SigningCredentials | undefined): void {
-    if (entry.source.kind !== "role") return;
-    const signer = this.#entries.peek(sessionKey(entry.source.source));
+    const signer = this.#signerEntryOf(entry);
     if (signer?.held?.credentials === used) signer?.spend();
+  }
+
+  #signerEntryOf({ source }: Entry): Entry | undefined {
+    return source.kind === "role" ? this.#entries.peek(sessionKey(source.source)) : undefined;
   }
 
   /** The credentials that sign the call. A hop is a session like any other: cached, shared, renewed. */
   #signerOf(source: CredentialSource): Promise<SigningCredentials | undefined> {
-    if (source.kind === "base") return Promise.resolve(undefined);
+    // Neither a base nor a pod, which shows a token, has anything that signs for it.
+    if (source.kind === "base" || source.source.kind === "pod") return Promise.resolve(undefined);
     const now = this.#options.now();
     const entry = this.#entryOf(source.source, now);
     const held = entry.spent ? undefined : this.#valid(entry, now);
@@ -228,14 +231,17 @@ export class CredentialCache {
   }
 
   async #call(entry: Entry, signer: SigningCredentials | undefined): Promise<SigningCredentials> {
-    const { assumeRole, loadBase, now } = this.#options;
+    const { assumeRole, assumeRoleOfPod, loadBase, now } = this.#options;
     const { source } = entry;
     if (source.kind === "base") {
       const credentials = await bounded(entry, (signal) => loadBase(source, { signal }));
       return validateBase(credentials, source, now().wallMs);
     }
-    if (signer === undefined) throw new TypeError("a role session has a signer");
-    const credentials = await bounded(entry, (signal) => assumeRole(source, signer, { signal }));
+    const credentials = await bounded(entry, (signal) => {
+      if (source.source.kind === "pod") return assumeRoleOfPod(source, source.source, { signal });
+      if (signer === undefined) throw new TypeError("a role session has a signer");
+      return assumeRole(source, signer, { signal });
+    });
     return validateSession(credentials, source, now().wallMs);
   }
 

@@ -1,7 +1,13 @@
 /** @module What makes two role sessions the same one: every input of the assumption, and nothing less. */
-import type { BaseCredentials, BaseProvider, CredentialSource, RoleSession } from "./types.ts";
+import type {
+  BaseCredentials,
+  BaseProvider,
+  CredentialSource,
+  PodIdentity,
+  RoleSession,
+} from "./types.ts";
 
-const keys = new WeakMap<CredentialSource, string>();
+const keys = new WeakMap<CredentialSource | PodIdentity, string>();
 
 /**
  * The cache key of a session or a base: a canonical text of all of its inputs, its source's
@@ -10,12 +16,23 @@ const keys = new WeakMap<CredentialSource, string>();
  *
  * It is a text and not a digest: nothing collides. It holds external ids; it is never logged.
  */
-export function sessionKey(source: CredentialSource): string {
+export function sessionKey(source: CredentialSource | PodIdentity): string {
   const known = keys.get(source);
   if (known !== undefined) return known;
-  const key = JSON.stringify(source.kind === "base" ? baseInputs(source) : roleInputs(source));
+  const key = JSON.stringify(inputsOf(source));
   keys.set(source, key);
   return key;
+}
+
+function inputsOf(source: CredentialSource | PodIdentity): unknown {
+  switch (source.kind) {
+    case "base":
+      return baseInputs(source);
+    case "pod":
+      return podInputs(source);
+    case "role":
+      return roleInputs(source);
+  }
 }
 
 // The Record types below are the guard: a field added to a source does not compile until it is keyed.
@@ -44,6 +61,17 @@ function baseInputs(base: BaseCredentials): unknown {
     name: base.name,
     provider: providerInputs(base.provider),
     region: base.region,
+  };
+  return inputs;
+}
+
+function podInputs(pod: PodIdentity): unknown {
+  const inputs: Record<keyof PodIdentity, unknown> = {
+    kind: pod.kind,
+    uid: pod.uid,
+    namespace: pod.namespace,
+    serviceAccount: pod.serviceAccount,
+    name: pod.name,
   };
   return inputs;
 }

@@ -90,6 +90,20 @@ export interface BaseCredentials {
 }
 
 /**
+ * A pod as the web identity that the first role of a chain is assumed with: the token of its own
+ * service account, bound to this pod and to no other.
+ *
+ * @see https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
+ */
+export interface PodIdentity {
+  readonly kind: "pod";
+  readonly uid: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly name: string;
+}
+
+/**
  * One assumption of a role, with every input that STS, or a policy, could tell apart. What the
  * cache is keyed by. A hop on the way is the `source` of the session behind it.
  *
@@ -97,8 +111,8 @@ export interface BaseCredentials {
  */
 export interface RoleSession {
   readonly kind: "role";
-  /** What signs the AssumeRole call: the base, or the session of the hop before. */
-  readonly source: BaseCredentials | RoleSession;
+  /** What signs the AssumeRole call: the base, or the session of the hop before; or a pod, whose token is shown. */
+  readonly source: BaseCredentials | PodIdentity | RoleSession;
   readonly roleArn: string;
   readonly sessionName: string;
   /** 900 to 43200. */
@@ -115,6 +129,13 @@ export interface RoleSession {
 
 export type CredentialSource = BaseCredentials | RoleSession;
 
+/** The pod at the start of a chain; undefined for one that starts with base credentials. */
+export function podOfSource(source: CredentialSource): PodIdentity | undefined {
+  let start: CredentialSource | PodIdentity = source;
+  while (start.kind === "role") start = start.source;
+  return start.kind === "pod" ? start : undefined;
+}
+
 /**
  * Assumes one role, signed by `signer`. One call to STS, no retry.
  *
@@ -125,6 +146,27 @@ export type AssumeRole = (
   signer: SigningCredentials,
   options: { readonly signal: AbortSignal },
 ) => Promise<TemporaryCredentials>;
+
+/**
+ * Assumes the first role of a pod's chain with the token of its service account. One call to STS.
+ *
+ * @throws {@link CrossroleError} with a code of STS's or of Kubernetes'.
+ */
+export type AssumeRoleOfPod = (
+  session: RoleSession,
+  pod: PodIdentity,
+  options: { readonly signal: AbortSignal },
+) => Promise<TemporaryCredentials>;
+
+/**
+ * A token of the pod's service account that STS accepts as a web identity.
+ *
+ * @throws {@link CrossroleError} `ERR_POD_STALE` when there is no such pod any more, or a code of Kubernetes'.
+ */
+export type IdentityToken = (
+  pod: PodIdentity,
+  options: { readonly signal: AbortSignal },
+) => Promise<string>;
 
 /**
  * Loads base credentials from where they are kept.

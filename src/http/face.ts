@@ -2,6 +2,7 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { HttpBindings } from "@hono/node-server";
 import type { IncomingMessage } from "node:http";
+import { CrossroleError } from "../errors.ts";
 import type { Answer, OnRefused } from "./answer.ts";
 import { askedBy, send } from "./answer.ts";
 
@@ -30,13 +31,23 @@ export function routes(onRefused: OnRefused, failed: (error: unknown) => Answer)
     async ({ env: { incoming: request, outgoing: response } }) => {
       try {
         const answer = handle(request);
-        send(response, answer instanceof Promise ? await answer : answer);
+        const sent =
+          answer instanceof Promise ? await answer.catch(again(handle, request)) : answer;
+        send(response, sent);
       } catch (error) {
         onRefused(error, askedBy(request));
         send(response, failed(error));
       }
       return RESPONSE_ALREADY_SENT;
     };
+}
+
+/** The caller was taken for a pod that is no more: it is found out anew, once. */
+function again(handle: Handle, request: IncomingMessage) {
+  return (error: unknown): Answer | Promise<Answer> => {
+    if (error instanceof CrossroleError && error.code === "ERR_POD_STALE") return handle(request);
+    throw error;
+  };
 }
 
 /** The raw target of the request that Hono is about to route: its own URL has been normalised. */

@@ -12,13 +12,20 @@ import type { Metrics } from "./metrics.ts";
 
 const TEXT = { "Content-Type": "text/plain; charset=utf-8" };
 
+export interface OperationsOptions {
+  readonly metrics: Metrics;
+  /** Why callers cannot be served yet; undefined when they can. */
+  readonly notReady: () => string | undefined;
+  readonly onRefused: OnRefused;
+}
+
 /** What to listen with at `address`: the same guard as on every listener, and no credentials. */
 export function operationsListener(
   address: { readonly host: string; readonly port: number },
-  metrics: Metrics,
-  onRefused: OnRefused,
+  options: OperationsOptions,
 ): ListenOptions {
-  const answer = getRequestListener(operationsApp(metrics, onRefused).fetch, WITHOUT_BODIES);
+  const { onRefused } = options;
+  const answer = getRequestListener(operationsApp(options).fetch, WITHOUT_BODIES);
   return {
     ...address,
     hosts: () => [],
@@ -31,14 +38,24 @@ export function operationsListener(
 
 /**
  * `/healthz` says that the process answers, and nothing of STS: an outage of STS must not become a
- * storm of restarts. `/metrics` is for Prometheus.
+ * storm of restarts. `/readyz` says whether whoever asks can be told from others. `/metrics` is for
+ * Prometheus.
  */
-function operationsApp(metrics: Metrics, onRefused: OnRefused): Hono<FaceEnv> {
+function operationsApp({ metrics, notReady, onRefused }: OperationsOptions): Hono<FaceEnv> {
   const app = new Hono<FaceEnv>({ getPath: (_, init) => pathOf(rawTarget(init)) ?? "" });
   const route = routes(onRefused, failed);
   app.get(
     "/healthz",
     route(() => ({ status: 200, headers: TEXT, body: "ok\n" })),
+  );
+  app.get(
+    "/readyz",
+    route(() => {
+      const reason = notReady();
+      return reason === undefined
+        ? { status: 200, headers: TEXT, body: "ok\n" }
+        : { status: 503, headers: TEXT, body: `${reason}\n` };
+    }),
   );
   app.get(
     "/metrics",

@@ -1,4 +1,5 @@
 /** @module The log lines of the daemon: one per renewal and per refusal, none per successful request. */
+import { podOfSource } from "../credentials/types.ts";
 import type { CredentialEvent, CredentialSource } from "../credentials/types.ts";
 import { CrossroleError, messageOf } from "../errors.ts";
 import type { OnRefused } from "../http/answer.ts";
@@ -40,7 +41,7 @@ export function auditCredentials(log: Log): (event: CredentialEvent) => void {
         log.info("session lapsed, nobody asked for it", what);
         return;
       case "dropped":
-        log.info("session dropped, it is no longer configured", what);
+        log.info("session dropped, it is no longer wanted", what);
     }
   };
 }
@@ -76,7 +77,10 @@ export function auditRefusals(log: Log, listener: string, now: () => number): On
 
 function fieldsOf(source: CredentialSource): LogFields {
   if (source.kind === "base") return { base: source.name, provider: source.provider.kind };
-  return { roleArn: source.roleArn, sessionName: source.sessionName };
+  const pod = podOfSource(source);
+  const { roleArn, sessionName } = source;
+  if (pod === undefined) return { roleArn, sessionName };
+  return { roleArn, sessionName, namespace: pod.namespace, pod: pod.name, podUid: pod.uid };
 }
 
 /** Code and message; of an error that is none of ours the stack too: that one is a fault of crossrole. */

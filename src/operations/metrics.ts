@@ -1,6 +1,9 @@
 /** @module What is counted, for Prometheus. Labels are names and codes, never a secret. */
+import { podOfSource } from "../credentials/types.ts";
 import type { CredentialEvent, CredentialSource } from "../credentials/types.ts";
 import { CrossroleError } from "../errors.ts";
+import { podGauges } from "./pod-gauges.ts";
+import type { PodsSeen } from "./pod-gauges.ts";
 
 /** What the daemon counts. Each is called where the thing happens. */
 export interface Metrics {
@@ -10,6 +13,8 @@ export interface Metrics {
   readonly imdsV1: (roleName: string) => void;
   readonly credentials: (event: CredentialEvent) => void;
   readonly reloaded: (ok: boolean) => void;
+  /** From now on `read` tells of the pods that are known, at each exposition. */
+  readonly observePods: (read: () => PodsSeen) => void;
   /** The text that Prometheus reads. */
   readonly exposition: () => Promise<{ readonly contentType: string; readonly body: string }>;
 }
@@ -20,6 +25,7 @@ export const NO_METRICS: Metrics = {
   imdsV1: ignore,
   credentials: ignore,
   reloaded: ignore,
+  observePods: ignore,
   exposition: () => Promise.resolve({ contentType: "text/plain", body: "" }),
 };
 
@@ -64,6 +70,7 @@ export async function createMetrics(): Promise<Metrics> {
     registers,
   });
   return {
+    observePods: podGauges(Gauge, registers),
     refused: (listener, error) => refused.inc({ listener, code: codeOf(error) }),
     imdsV1: (role) => imdsV1.inc({ role }),
     reloaded: (ok) => reloads.inc({ outcome: ok ? "ok" : "refused" }),
@@ -74,7 +81,9 @@ export async function createMetrics(): Promise<Metrics> {
       if (event.type !== "obtained") return;
       attempts.inc({ source, outcome: "ok" });
       const end = event.credentials.expiration;
-      if (end !== undefined) expiration.set({ source }, end.getTime() / 1000);
+      // Every pod has a session of the role for itself: one figure would be whose?
+      if (end !== undefined && podOfSource(event.source) === undefined)
+        expiration.set({ source }, end.getTime() / 1000);
     },
     exposition: async () => ({
       contentType: registry.contentType,

@@ -1,16 +1,7 @@
-/** @module One hop: AssumeRole, or AssumeRoleWithWebIdentity, with everything that STS can be told. */
-import { readFile } from "node:fs/promises";
+/** @module One hop: AssumeRole, with everything that STS can be told. */
 import type { AssumeRoleCommandInput } from "@aws-sdk/client-sts";
-import { CrossroleError, messageOf } from "../errors.ts";
-import type {
-  AssumeRole,
-  BaseCredentials,
-  BaseProvider,
-  RoleSession,
-  SigningCredentials,
-  TemporaryCredentials,
-} from "../credentials/types.ts";
-import { explainAssumption, explainWebIdentity } from "./errors.ts";
+import type { AssumeRole, RoleSession, SigningCredentials } from "../credentials/types.ts";
+import { explainAssumption } from "./errors.ts";
 import type { CallSts } from "./sts-client.ts";
 
 /**
@@ -63,50 +54,4 @@ function durationOf(session: RoleSession, signer: SigningCredentials): number {
   return isChained
     ? Math.min(session.durationSeconds, MAX_CHAINED_SECONDS)
     : session.durationSeconds;
-}
-
-type WebIdentity = Extract<BaseProvider, { kind: "webIdentity" }>;
-
-/** Loads a web-identity base (IRSA): the token file is read at each use, because the kubelet rotates it. */
-export function assumeWithWebIdentity(
-  callSts: CallSts,
-): (
-  base: BaseCredentials,
-  provider: WebIdentity,
-  options: { readonly signal: AbortSignal },
-) => Promise<TemporaryCredentials> {
-  return async (base, provider, { signal }) => {
-    const token = await readToken(base, provider.tokenFile);
-    try {
-      return await callSts({
-        region: base.region,
-        durationSeconds: provider.durationSeconds,
-        send: (client, { AssumeRoleWithWebIdentityCommand }) =>
-          client.send(
-            new AssumeRoleWithWebIdentityCommand({
-              RoleArn: provider.roleArn,
-              RoleSessionName: provider.sessionName,
-              DurationSeconds: provider.durationSeconds,
-              WebIdentityToken: token,
-            }),
-            { abortSignal: signal },
-          ),
-      });
-    } catch (error) {
-      throw explainWebIdentity(error, base, provider, token);
-    }
-  };
-}
-
-async function readToken(base: BaseCredentials, tokenFile: string): Promise<string> {
-  const token = await readFile(tokenFile, "utf8").catch((error: unknown) => {
-    throw new CrossroleError(
-      "ERR_BASE_UNAVAILABLE",
-      `base "${base.name}": cannot read the web identity token file ${tokenFile} (${messageOf(error)})`,
-      { cause: error },
-    );
-  });
-  if (token.trim() !== "") return token.trim();
-  const message = `base "${base.name}": the web identity token file ${tokenFile} is empty`;
-  throw new CrossroleError("ERR_BASE_UNAVAILABLE", message);
 }

@@ -4,12 +4,12 @@ import { promisify } from "node:util";
 import { CrossroleError } from "../errors.ts";
 import { SigningCredentials } from "../credentials/types.ts";
 import type { BaseCredentials, BaseProvider, LoadBaseCredentials } from "../credentials/types.ts";
-import { assumeWithWebIdentity } from "./assume-role.ts";
 import { parseProcessCredentials } from "./process-credentials.ts";
 import type { Identity } from "./process-credentials.ts";
 import { profileAssumers } from "./profile-assumers.ts";
 import { causeOf, saidBy } from "./said.ts";
 import type { CallSts } from "./sts-client.ts";
+import { assumeWithWebIdentity } from "./web-identity.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

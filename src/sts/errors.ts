@@ -1,8 +1,14 @@
 /** @module What STS's answers mean: one table from AWS's error names to ours, and words for each. */
 import { CrossroleError } from "../errors.ts";
 import type { CrossroleErrorCode } from "../errors.ts";
-import type { BaseCredentials, RoleSession, SigningCredentials } from "../credentials/types.ts";
+import type {
+  BaseCredentials,
+  PodIdentity,
+  RoleSession,
+  SigningCredentials,
+} from "../credentials/types.ts";
 import { explainDenial, signerName } from "./explain-denial.ts";
+import { federatedTrust } from "./federated-trust.ts";
 import { causeOf, nameOf, saidBy, statusOf } from "./said.ts";
 
 type StsErrorCode = Extract<
@@ -91,6 +97,22 @@ export function explainWebIdentity(
       : "";
   const message =
     `AssumeRoleWithWebIdentity of ${provider.roleArn} for base "${base.name}" ` +
+    `failed (${saidBy(error, token)})${where}`;
+  return new CrossroleError(code, message, { cause: causeOf(error, token) });
+}
+
+/** The same for the first role of a pod's chain, whose identity is a token that was made for the call. */
+export function explainPodIdentity(
+  error: unknown,
+  { roleArn }: RoleSession,
+  pod: PodIdentity,
+  token: string,
+): CrossroleError {
+  const code = codeOf(error);
+  const isRefused = code === "ERR_ROLE_DENIED" || code === "ERR_BASE_EXPIRED";
+  const where = isRefused ? `; ${federatedTrust(roleArn, pod, token)}` : "";
+  const message =
+    `AssumeRoleWithWebIdentity of ${roleArn} for pod ${pod.namespace}/${pod.name} ` +
     `failed (${saidBy(error, token)})${where}`;
   return new CrossroleError(code, message, { cause: causeOf(error, token) });
 }

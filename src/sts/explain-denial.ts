@@ -1,6 +1,6 @@
 /** @module When IAM says no: which principal called what, and which policy, in which account, to change. */
 import { checkedRoleArn } from "../credentials/role-arn.ts";
-import type { CredentialSource, RoleSession } from "../credentials/types.ts";
+import type { RoleSession } from "../credentials/types.ts";
 import { placeOf } from "./policy-places.ts";
 import type { Refused } from "./policy-places.ts";
 
@@ -20,8 +20,9 @@ export function explainDenial(session: RoleSession, { name, said }: Denial): str
 }
 
 /** The signer in words: the hop before, or the base by its name. */
-export function signerName(source: CredentialSource): string {
+export function signerName(source: RoleSession["source"]): string {
   if (source.kind === "role") return source.roleArn;
+  if (source.kind === "pod") return `pod ${source.namespace}/${source.name}`;
   return `base "${source.name}" (${source.provider.kind})`;
 }
 
@@ -106,7 +107,7 @@ function externalIdRule({ externalId }: RoleSession): string {
 }
 
 /** The principal as AWS names it; an assumed role's session as the role that policies speak of. */
-function principalIn(said: string, source: CredentialSource): string | undefined {
+function principalIn(said: string, source: RoleSession["source"]): string | undefined {
   const arn = /\b(?:User|Role): (arn:[\w-]+:(?:iam|sts)::\d{12}:\S+)/.exec(said)?.[1];
   const roleArn = arn?.replace(
     /:sts::(\d{12}):assumed-role\/([^/]+)\/.*$/,

@@ -12,6 +12,7 @@ function roleOf(fields: Partial<Role> = {}): Role {
     name: "orders-reader",
     arn: "arn:aws:iam::222222222222:role/orders-reader",
     base: { kind: "base", name: "default", provider: { kind: "default" }, region: "eu-west-1" },
+    namesBase: false,
     via: [],
     region: "eu-west-1",
     sessionName: "{role}-{hostname}",
@@ -27,7 +28,7 @@ function roleOf(fields: Partial<Role> = {}): Role {
 const names = { hostname: "laptop" };
 
 function sourceOf({ source }: RoleSession): RoleSession {
-  if (source.kind === "base") throw new TypeError("it is assumed by the base itself");
+  if (source.kind !== "role") throw new TypeError("it is assumed by no other role");
   return source;
 }
 

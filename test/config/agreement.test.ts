@@ -76,7 +76,6 @@ describe("a name", () => {
     const associations = [{ namespace: "a", serviceAccount: "b", role: "raeder" }];
 
     expect(problemsIn(fileOf({}, { listeners, associations }))).toEqual([
-      "associations is not in this version yet",
       'listeners[0].roles must name a role, is "readr" (did you mean "reader"?)',
       'associations[0].role must name a role, is "raeder" (did you mean "reader"?)',
     ]);

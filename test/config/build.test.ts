@@ -62,7 +62,7 @@ describe("what a file does not say", () => {
       region: "us-east-1",
       via: [],
       externalId: undefined,
-      sessionName: "crossrole-{hostname}",
+      sessionName: undefined,
       durationSeconds: 3_600,
       sessionTags: {},
       transitiveTagKeys: [],

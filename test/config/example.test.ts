@@ -1,26 +1,21 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { configSchema, jsonSchema } from "../../src/config/schema.ts";
+import { jsonSchema } from "../../src/config/schema.ts";
 import { misfitsIn, placesIn, placesOf } from "../support/json-schema.ts";
 import { READER, configOf, fileOf, refusalOf } from "./support.ts";
 
-const text = await readFile(new URL("../../crossrole.example.yaml", import.meta.url), "utf8");
-const example: unknown = parse(text);
-
-const listener = { address: "127.0.0.1:9911" };
-
-/** What the schema knows and this version refuses, so that nobody relies on it; with a file that says it. */
-const NOT_YET: readonly (readonly [string, object])[] = [
-  ["listeners[].pods", fileOf({}, { listeners: [{ ...listener, pods: true }] })],
-  [
-    "associations",
-    fileOf({}, { associations: [{ namespace: "a", serviceAccount: "b", role: "reader" }] }),
-  ],
+const read = async (name: string) =>
+  await readFile(new URL(`../../${name}`, import.meta.url), "utf8");
+const text = await read("crossrole.example.yaml");
+const podsText = await read("crossrole.pods.example.yaml");
+const examples: readonly (readonly [string, unknown])[] = [
+  ["crossrole.example.yaml", parse(text)],
+  ["crossrole.pods.example.yaml", parse(podsText)],
 ];
 
-/** Told of in a comment: it excludes its neighbour, and needs a variable to be set. */
-const TOLD = ["roles.*.authorizationToken.environment"];
+/** Told of in a comment: it excludes its neighbour, or needs a variable to be set. */
+const TOLD = ["roles.*.authorizationToken.environment", "kubernetes.annotations.kiam"];
 
 describe("the example file", () => {
   it("is accepted, with its roles and listeners and without a notice", () => {
@@ -35,7 +30,15 @@ describe("the example file", () => {
     expect(config.notices).toEqual([]);
   });
 
-  it("says nothing that the printed JSON Schema does not know", () => {
+  it("for pods is accepted, without a notice", () => {
+    const config = configOf(podsText);
+
+    expect(config.listeners.map(({ kind }) => kind)).toEqual(["pods", "pods"]);
+    expect(config.kubernetes?.annotations.legacy?.kind).toBe("kube2iam");
+    expect(config.notices).toEqual([]);
+  });
+
+  it.each(examples)("says nothing that the printed JSON Schema does not know: %s", (_, example) => {
     const unknown = placesIn(jsonSchema(), example).filter(
       (place) => !placesOf(jsonSchema()).includes(place) && !place.includes(".policy."),
     );
@@ -43,29 +46,20 @@ describe("the example file", () => {
     expect(unknown).toEqual([]);
   });
 
-  it("fits the printed JSON Schema in kinds, required keys, patterns and bounds", () => {
+  it.each(examples)("fits the printed JSON Schema in kinds, keys and bounds: %s", (_, example) => {
     expect(misfitsIn(jsonSchema(), example)).toEqual([]);
   });
 
-  it("shows every key that this version accepts", () => {
-    const shown = placesIn(jsonSchema(), example);
+  it("shows, with the one for pods, every key that this version accepts", () => {
+    const shown = new Set(examples.flatMap(([, example]) => placesIn(jsonSchema(), example)));
     const missing = placesOf(jsonSchema()).filter(
       (place) =>
-        ![...shown, ...TOLD].includes(place) && !NOT_YET.some(([later]) => place.startsWith(later)),
+        !shown.has(place) &&
+        !TOLD.some((told) => place.startsWith(told)) &&
+        !/^kubernetes\.annotations\.\w+\.via\[\]/.test(place),
     );
 
     expect(missing).toEqual([]);
-  });
-});
-
-describe("a key for a later version", () => {
-  it.each(NOT_YET)("fits the schema, is refused, and is not in the example: %s", (place, file) => {
-    const key = place.replace("[]", "[0]").replace("*", "reader");
-
-    expect(configSchema.safeParse(file).success).toBe(true);
-    expect(misfitsIn(jsonSchema(), file)).toEqual([]);
-    expect(refusalOf(() => configOf(file)).message).toContain(`${key} is not in this version yet`);
-    expect(placesIn(jsonSchema(), example)).not.toContain(place);
   });
 });
 

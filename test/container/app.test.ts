@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { parseConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/types.ts";
-import { containerUri, startDaemon } from "../../src/daemon.ts";
+import { startDaemon } from "../../src/daemon.ts";
 import type { Daemon } from "../../src/daemon.ts";
+import { containerUri } from "../../src/targets.ts";
 import {
   GATEWAY,
   ORDERS_READER,

@@ -95,6 +95,7 @@ class World {
   constructor(random: () => number) {
     this.cache = new CredentialCache({
       assumeRole: this.#assumeRole,
+      assumeRoleOfPod: () => Promise.reject(new TypeError("there are no pods here")),
       loadBase: this.base.loadBase,
       now,
       random,

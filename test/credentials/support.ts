@@ -192,6 +192,7 @@ export function startCache(options: Partial<CacheOptions> = {}) {
   const events: CredentialEvent[] = [];
   const cache = new CredentialCache({
     assumeRole: sts.assumeRole,
+    assumeRoleOfPod: () => Promise.reject(new TypeError("there are no pods here")),
     loadBase: base.loadBase,
     now,
     random: () => 0,

@@ -29,6 +29,7 @@ export async function startFace(kind: "role" | "roles"): Promise<Face> {
   const handle = listenerFace({
     target: () => target,
     identify: ({ address }) => address,
+    pods: () => undefined,
     credentialsFor: ({ roleArn }, { holdMs }) => {
       if (holdMs > 0) reached.push(roleArn.slice(roleArn.lastIndexOf("/") + 1));
       return credentials.get(roleArn) ?? temporaryCredentials();

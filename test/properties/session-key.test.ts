@@ -6,6 +6,7 @@ import type {
   BaseCredentials,
   BaseProvider,
   CredentialSource,
+  PodIdentity,
   RoleSession,
 } from "../../src/credentials/types.ts";
 
@@ -42,12 +43,20 @@ const base: fc.Arbitrary<BaseCredentials> = fc.record({
   region: text,
 });
 
+const pod: fc.Arbitrary<PodIdentity> = fc.record({
+  kind: fc.constant("pod" as const),
+  uid: text,
+  namespace: text,
+  serviceAccount: text,
+  name: text,
+});
+
 /** The fields of a session, each with where its values come from: a new one does not compile without. */
 const FIELDS: {
   readonly [Field in keyof Required<RoleSession>]: fc.Arbitrary<RoleSession[Field]>;
 } = {
   kind: fc.constant("role" as const),
-  source: base,
+  source: fc.oneof(base, pod),
   roleArn: text,
   sessionName: text,
   durationSeconds: fc.constantFrom(1800, 3600, 36_000),
@@ -90,9 +99,14 @@ function turned<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).toReversed()) as T;
 }
 
+type Source = CredentialSource | PodIdentity;
+
 /** The oracle: field by field, with no key and no text made of two. */
-function isSame(a: CredentialSource, b: CredentialSource): boolean {
-  if (a.kind === "base" || b.kind === "base") return a.kind === b.kind && isSameBase(a, b);
+function isSame(a: Source, b: Source): boolean {
+  if (a.kind === "pod" || b.kind === "pod") return a.kind === b.kind && isSameRecord(a, b);
+  if (a.kind === "base" || b.kind === "base") {
+    return a.kind === "base" && b.kind === "base" && isSameBase(a, b);
+  }
   return (
     isSame(a.source, b.source) &&
     isSameRecord(a.sessionTags, b.sessionTags) &&
@@ -108,8 +122,7 @@ function isSame(a: CredentialSource, b: CredentialSource): boolean {
   );
 }
 
-function isSameBase(a: CredentialSource, b: CredentialSource): boolean {
-  if (a.kind !== "base" || b.kind !== "base") return false;
+function isSameBase(a: BaseCredentials, b: BaseCredentials): boolean {
   return a.name === b.name && a.region === b.region && isSameRecord(a.provider, b.provider);
 }
 

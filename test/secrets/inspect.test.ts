@@ -89,6 +89,7 @@ describe("no inspection shows a secret", () => {
     const callSts = createSts({ endpoint: sts.url, onSkew: () => undefined });
     const cache = new CredentialCache({
       assumeRole: assumeRoleWith(callSts),
+      assumeRoleOfPod: () => Promise.reject(new TypeError("there are no pods here")),
       loadBase: loadBaseWith({ callSts, environment: {} }),
       now: () => ({ wallMs: Date.now(), monotonicMs: performance.now() }),
       random: Math.random,

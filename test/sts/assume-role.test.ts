@@ -2,7 +2,8 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import type { BaseProvider } from "../../src/credentials/types.ts";
-import { assumeRoleWith, assumeWithWebIdentity } from "../../src/sts/assume-role.ts";
+import { assumeRoleWith } from "../../src/sts/assume-role.ts";
+import { assumeWithWebIdentity } from "../../src/sts/web-identity.ts";
 import {
   GATEWAY,
   READER,

@@ -87,11 +87,11 @@ export async function start(config: Config): Promise<Started> {
 }
 
 /** The three requests of an SDK, each on a connection of its own; the answer of the last one that was made. */
-export async function askAsSdk(url: string): Promise<Response> {
-  const headers = { "x-aws-ec2-metadata-token": await tokenFrom(url) };
+export async function askAsSdk(url: string, from?: string): Promise<Response> {
+  const headers = { "x-aws-ec2-metadata-token": await tokenFrom(url, 21_600, from) };
   const list = "/latest/meta-data/iam/security-credentials/";
-  const role = await request(url, list, { headers });
-  return role.status === 200 ? await request(url, `${list}${role.body}`, { headers }) : role;
+  const role = await request(url, list, { headers, from });
+  return role.status === 200 ? await request(url, `${list}${role.body}`, { headers, from }) : role;
 }
 
 /** The access key id that an SDK is given. */

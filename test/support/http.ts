@@ -13,13 +13,15 @@ export interface Response {
 export interface RequestOptions {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  /** The address it comes from. Default: the system's choice. */
+  readonly from?: string | undefined;
 }
 
 /** One request on a connection of its own; `target` goes out byte for byte. */
 export async function request(
   baseUrl: string,
   target: string,
-  { method = "GET", headers = {} }: RequestOptions = {},
+  { method = "GET", headers = {}, from }: RequestOptions = {},
 ): Promise<Response> {
   const { hostname, port } = new URL(baseUrl);
   const { promise, resolve, reject } = Promise.withResolvers<Response>();
@@ -31,6 +33,7 @@ export async function request(
       method,
       headers: Object.fromEntries(Object.entries(headers).map(([k, v]) => [k, v as string])),
       agent: false,
+      ...(from === undefined ? {} : { localAddress: from }),
     },
     (incoming) => {
       buffer(incoming).then(
@@ -49,9 +52,14 @@ export async function request(
 }
 
 /** A metadata token, as `PUT /latest/api/token` gives it. */
-export async function tokenFrom(baseUrl: string, ttlSeconds = 21_600): Promise<string> {
+export async function tokenFrom(
+  baseUrl: string,
+  ttlSeconds = 21_600,
+  from?: string,
+): Promise<string> {
   const { body } = await request(baseUrl, "/latest/api/token", {
     method: "PUT",
+    from,
     headers: { "X-aws-ec2-metadata-token-ttl-seconds": String(ttlSeconds) },
   });
   return body;

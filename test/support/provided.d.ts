@@ -9,5 +9,7 @@ declare module "vitest" {
     readonly cases?: number;
     /** How many random histories the model of the cache is tried with. */
     readonly modelRuns?: number;
+    /** How many things happen to the pods of the model node. */
+    readonly podEvents?: number;
   }
 }

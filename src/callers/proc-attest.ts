@@ -1,0 +1,127 @@
+/** @module The kernel's word on which pod has the other end of a connection, read from `/proc`. */
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { hasSocketAt } from "./socket-table.ts";
+import type { Peer } from "./types.ts";
+
+/**
+ * The UID of the pod whose process holds the other end of a connection, or undefined when the kernel
+ * does not tell: not a pod, a pod with hostNetwork, or one in a virtual machine.
+ */
+export type AttestPod = (peer: Peer) => Promise<string | undefined>;
+
+/** A process in a network namespace, which stands for all in it. */
+interface Resident {
+  readonly pid: string;
+  readonly netns: string;
+  readonly uid: string;
+}
+
+/** The cgroup of a pod, in both spellings: `pod0a1b2c3d-1111-…` of cgroupfs and `pod0a1b2c3d_1111_…` of systemd. */
+const POD_CGROUP = /\bpod([0-9a-f]{8}([-_])[0-9a-f]{4}\2[0-9a-f]{4}\2[0-9a-f]{4}\2[0-9a-f]{12})\b/;
+
+/** Processes looked at side by side: a node has thousands, and Node four threads for files. */
+const AT_ONCE = 16;
+
+/**
+ * Attests by reading `/proc`, or undefined where the processes of pods cannot be seen: that takes
+ * `hostPID` and the capability SYS_PTRACE.
+ *
+ * Nothing that is remembered is believed: a PID and a network namespace's number are both reused, so
+ * every answer is read anew from a process that is there.
+ */
+export async function procAttest(proc = "/proc"): Promise<AttestPod | undefined> {
+  const namespaceOf = (pid: string) => readlink(`${proc}/${pid}/ns/net`).catch(() => undefined);
+  const [own, first] = await Promise.all([namespaceOf("self"), namespaceOf("1")]);
+  const second = await readFile(`${proc}/2/comm`, "latin1").catch(() => "");
+  // Only where all processes of the node are to be seen is the second one the kernel's own.
+  if (own === undefined || first === undefined || second.trim() !== "kthreadd") return undefined;
+  const attest = new ProcAttest(proc, own);
+  return (peer) => attest.podOf(peer);
+}
+
+class ProcAttest {
+  readonly #proc: string;
+  readonly #own: string;
+  /** By network namespace. */
+  #residents: ReadonlyMap<string, Resident> = new Map();
+  /** Which namespace an address was last found in: it is looked at first. */
+  readonly #lastSeen = new Map<string, string>();
+  #scan: Promise<void> | undefined;
+
+  constructor(proc: string, own: string) {
+    this.#proc = proc;
+    this.#own = own;
+  }
+
+  async podOf(peer: Peer): Promise<string | undefined> {
+    const known = await this.#among(peer);
+    if (known !== undefined) return known;
+    this.#scan ??= this.#look().finally(() => {
+      this.#scan = undefined;
+    });
+    await this.#scan;
+    return await this.#among(peer);
+  }
+
+  /** Among the namespaces that are known, the likeliest first. */
+  async #among(peer: Peer): Promise<string | undefined> {
+    const likely = this.#residents.get(this.#lastSeen.get(peer.address) ?? "");
+    const others = [...this.#residents.values()].filter((one) => one !== likely);
+    for (const resident of likely === undefined ? others : [likely, ...others]) {
+      if (!(await this.#holds(resident, peer))) continue;
+      this.#lastSeen.set(peer.address, resident.netns);
+      return resident.uid;
+    }
+    return undefined;
+  }
+
+  /** Whether a socket of the namespace is the peer's, and the namespace still is that pod's. */
+  async #holds(resident: Resident, { address, port }: Peer): Promise<boolean> {
+    const { pid, netns, uid } = resident;
+    const read = (name: string) =>
+      readFile(`${this.#proc}/${pid}/net/${name}`, "latin1").catch(() => "");
+    const [tcp, tcp6] = await Promise.all([read("tcp"), read("tcp6")]);
+    if (!hasSocketAt({ tcp, tcp6 }, { address, port })) return false;
+    // Read last: had the process been replaced meanwhile, its table would have been another's.
+    const now = await this.#residentOf(pid);
+    return now?.netns === netns && now.uid === uid;
+  }
+
+  /** Every process once; one of each namespace is enough. */
+  async #look(): Promise<void> {
+    const pids = (await readdir(this.#proc)).filter((name) => /^\d+$/.test(name));
+    const residents = new Map<string, Resident>();
+    const mixed = new Set<string>();
+    for (let at = 0; at < pids.length; at += AT_ONCE) {
+      const found = await Promise.all(
+        pids.slice(at, at + AT_ONCE).map((pid) => this.#residentOf(pid)),
+      );
+      for (const resident of found) {
+        if (resident === undefined) continue;
+        const known = residents.get(resident.netns);
+        if (known !== undefined && known.uid !== resident.uid) mixed.add(resident.netns);
+        residents.set(resident.netns, resident);
+      }
+    }
+    // A namespace with processes of two pods is neither's.
+    for (const netns of mixed) residents.delete(netns);
+    this.#residents = residents;
+    for (const [address, netns] of this.#lastSeen) {
+      if (!residents.has(netns)) this.#lastSeen.delete(address);
+    }
+  }
+
+  async #residentOf(pid: string): Promise<Resident | undefined> {
+    try {
+      const netns = await readlink(`${this.#proc}/${pid}/ns/net`);
+      // Everybody with the node's own network shares it.
+      if (netns === this.#own) return undefined;
+      const cgroups = await readFile(`${this.#proc}/${pid}/cgroup`, "latin1");
+      const uid = POD_CGROUP.exec(cgroups)?.[1]?.replaceAll("_", "-");
+      return uid === undefined ? undefined : { pid, netns, uid };
+    } catch {
+      // It has ended, or is not to be seen.
+      return undefined;
+    }
+  }
+}

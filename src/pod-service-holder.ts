@@ -1,0 +1,114 @@
+/** @module The pod service of now: none, one, or the next when a reload changes the way to Kubernetes. */
+import { isDeepStrictEqual } from "node:util";
+import type { AttestPod } from "./callers/proc-attest.ts";
+import type { Config, KubernetesSettings } from "./config/types.ts";
+import type { CredentialEvent, IdentityToken, RoleSession } from "./credentials/types.ts";
+import { CrossroleError, messageOf } from "./errors.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./operations/metrics.ts";
+import type { PodService } from "./pod-service.ts";
+
+export interface PodServiceHolderOptions {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly hostname: string;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly attestPod?: AttestPod | undefined;
+  readonly obtain: (session: RoleSession) => Promise<unknown>;
+  readonly onEnded: () => void;
+}
+
+export class PodServiceHolder {
+  readonly #options: PodServiceHolderOptions;
+  #service: PodService | undefined;
+  #settings: KubernetesSettings | undefined;
+
+  constructor(options: PodServiceHolderOptions) {
+    this.#options = options;
+  }
+
+  /** What serves pods now; undefined while no listener is for them. */
+  get current(): PodService | undefined {
+    return this.#service;
+  }
+
+  /** Why pods cannot be served yet; undefined when they can, or when no listener is for them. */
+  notReady(): string | undefined {
+    const isReady = this.#service?.synced ?? true;
+    return isReady ? undefined : "the pods of this node are not known yet";
+  }
+
+  readonly identityToken: IdentityToken = async (pod, options) => {
+    if (this.#service !== undefined) return await this.#service.identityToken(pod, options);
+    throw new CrossroleError("ERR_KUBERNETES_UNAVAILABLE", "no listener is for pods any more");
+  };
+
+  onCredentialEvent(event: CredentialEvent): void {
+    this.#service?.onCredentialEvent(event);
+  }
+
+  /**
+   * Finds the way to Kubernetes that `config` asks for. What is returned takes it over.
+   *
+   * @throws {@link CrossroleError} `ERR_CONFIG_INVALID`; then everything is as before.
+   */
+  async prepare(config: Config): Promise<() => void> {
+    const isForPods = config.listeners.some(({ kind }) => kind === "pods");
+    const settings = isForPods ? config.kubernetes : undefined;
+    if (settings === undefined) return () => this.#take(undefined, undefined);
+    const service = this.#service;
+    if (service !== undefined && isSameWay(settings, this.#settings)) {
+      return () => {
+        service.reload(config, settings);
+        this.#settings = settings;
+      };
+    }
+    const start = await this.#open(config, settings);
+    return () => this.#take(start(), settings);
+  }
+
+  close(): void {
+    this.#take(undefined, undefined);
+  }
+
+  #take(service: PodService | undefined, settings: KubernetesSettings | undefined): void {
+    this.#service?.close();
+    this.#service = service;
+    this.#settings = settings;
+  }
+
+  async #open(config: Config, settings: KubernetesSettings): Promise<() => PodService> {
+    const { environment, log, metrics } = this.#options;
+    // Loaded where pods are served: nobody else's start waits for it.
+    const [{ NodeApi }, service] = await Promise.all([
+      import("./node-api.ts"),
+      import("./pod-service.ts"),
+    ]);
+    const attestation = this.#options.attestPod === undefined ? "address" : "kernel";
+    const api = await NodeApi.open({
+      settings,
+      environment,
+      onProblem: (error) => log.warn("Kubernetes", { reason: messageOf(error) }),
+      onAccess: (access) => log.info("watching pods", { access, attestation }),
+      now: Date.now,
+    });
+    return () => {
+      const pods = new service.PodService({
+        ...this.#options,
+        settings,
+        config,
+        api,
+        now: Date.now,
+        monotonicMs: () => performance.now(),
+      });
+      metrics.observePods(() => ({ count: pods.podCount, contactMs: api.lastContactMs }));
+      api.start(pods.apply);
+      return pods;
+    };
+  }
+}
+
+/** Whether two configurations reach the same pods in the same way; the rules may differ. */
+function isSameWay(one: KubernetesSettings, other: KubernetesSettings | undefined): boolean {
+  return isDeepStrictEqual({ ...one, annotations: {} }, { ...other, annotations: {} });
+}

@@ -1,0 +1,222 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { startDaemon } from "../src/daemon.ts";
+import { memoryLog } from "./support/daemon.ts";
+import { request } from "./support/http.ts";
+import { READER, startPodScene, WRITER } from "./support/pod-scene.ts";
+import type { PodScene } from "./support/pod-scene.ts";
+
+let scene: PodScene | undefined;
+
+afterEach(async () => {
+  vi.useRealTimers();
+  await scene?.[Symbol.asyncDispose]();
+  scene = undefined;
+});
+
+async function start(...[options]: Parameters<typeof startPodScene>): Promise<PodScene> {
+  scene = await startPodScene(options);
+  return scene;
+}
+
+/** The role of the credentials that a process at `address` gets, or the status of the refusal. */
+async function roleAt(at: PodScene, address: string): Promise<string | number> {
+  const { sts } = at;
+  const { status, body } = await at.ask(address);
+  if (status !== 200) return status;
+  const { AccessKeyId } = JSON.parse(body) as { AccessKeyId: string };
+  return sts.calls.find(({ issued }) => issued === AccessKeyId)?.parameters["RoleArn"] ?? "";
+}
+
+const IRSA = {
+  rules: "",
+  kubernetes: `annotations: { irsa: { roles: ["arn:aws:iam::222222222222:role/*"] } }`,
+};
+
+describe("access to the API server", () => {
+  it("is found out: as itself where impersonation is refused", async () => {
+    const started = await start({ api: { grants: { impersonation: false, rbac: true } } });
+    started.addPod("web-1", "127.0.0.11");
+
+    expect(await roleAt(started, "127.0.0.11")).toBe(READER);
+    expect(started.log.lines).toContainEqual(
+      expect.objectContaining({
+        event: "watching pods",
+        fields: { access: "rbac", attestation: "address" },
+      }),
+    );
+  });
+
+  it("that is refused in every way is said with what to apply, and nobody is served", async () => {
+    const started = await start({ api: { grants: { impersonation: false, rbac: false } } });
+    started.addPod("web-1", "127.0.0.11");
+
+    expect(await request(started.url, "/latest/api/token", put("127.0.0.11"))).toMatchObject({
+      status: 500,
+      body: "",
+    });
+    expect(started.log.lines).toContainEqual(
+      expect.objectContaining({
+        event: "Kubernetes",
+        fields: { reason: expect.stringMatching(/impersonation needs .* rbac needs /) },
+      }),
+    );
+  });
+
+  it("with another node's token is refused at the start", async () => {
+    const started = await start({ api: { node: "n2" } }).catch((error: unknown) => error);
+
+    expect(started).toMatchObject({
+      code: "ERR_CONFIG_INVALID",
+      message: expect.stringContaining("was issued on node n2"),
+    });
+  });
+
+  it("is not looked for where nobody says the node", async () => {
+    const started = await start();
+    const config = started.configOf();
+    if (config.kubernetes === undefined) throw new TypeError("it is for pods");
+    const nowhere = { ...config, kubernetes: { ...config.kubernetes, node: undefined } };
+
+    const options = { environment: {}, hostname: "host", log: memoryLog(), uid: 0 };
+    await expect(
+      startDaemon({ ...options, config: nowhere, socketTables: undefined }),
+    ).rejects.toMatchObject({
+      code: "ERR_CONFIG_INVALID",
+      message: expect.stringContaining("NODE_NAME"),
+    });
+  });
+});
+
+describe("while the API server is away", () => {
+  it("pods that are known are served, also on new connections", async () => {
+    const started = await start();
+    started.addPod("web-1", "127.0.0.11");
+    expect(await roleAt(started, "127.0.0.11")).toBe(READER);
+
+    await started.api.stop();
+
+    expect(await roleAt(started, "127.0.0.11")).toBe(READER);
+  });
+
+  it("nothing is lost: what has happened meanwhile is known when it is back", async () => {
+    const started = await start();
+    started.addPod("web-1", "127.0.0.11");
+    await started.ask("127.0.0.11");
+    await started.api.stop();
+    started.api.world.deletePod("team-a", "web-1");
+    started.addPod("db-1", "127.0.0.11", { serviceAccount: "writer" });
+
+    await started.api.start();
+
+    await vi.waitFor(async () => expect(await roleAt(started, "127.0.0.11")).toBe(WRITER), {
+      timeout: 10_000,
+    });
+  });
+});
+
+describe("a pod that was replaced behind the back of the watch", () => {
+  it("is found out by the token request: the old pod's metadata token is refused, and a new one serves", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const started = await start(IRSA);
+    started.addPod("web-1", "127.0.0.11");
+    expect(await roleAt(started, "127.0.0.11")).toBe(404);
+    started.api.freezeWatches();
+    started.api.world.deletePod("team-a", "web-1");
+    const uid = started.addPod("web-1", "127.0.0.11");
+    annotate(started);
+    // What was read of the service account is good for half a minute.
+    vi.setSystemTime(Date.now() + 31_000);
+
+    expect(await roleAt(started, "127.0.0.11")).toBe(401);
+    expect(await roleAt(started, "127.0.0.11")).toBe(READER);
+    const tokens = started.api.calls.filter(({ path }) => path.endsWith("/token"));
+    expect(tokens.map(({ body }) => JSON.stringify(body).includes(uid))).toEqual([false, true]);
+  });
+});
+
+describe("a reload", () => {
+  it("takes a role away at once, and gives another", async () => {
+    const started = await start();
+    started.addPod("web-1", "127.0.0.11");
+    expect(await roleAt(started, "127.0.0.11")).toBe(READER);
+
+    await started.daemon.reload(
+      started.configOf("associations: [{ namespace: team-a, serviceAccount: '*', role: writer }]"),
+    );
+    expect(await roleAt(started, "127.0.0.11")).toBe(WRITER);
+
+    await started.daemon.reload(started.configOf(""));
+    expect(await roleAt(started, "127.0.0.11")).toBe(404);
+  });
+
+  it("that takes the listener away ends the watch, and one that brings it back begins anew", async () => {
+    const started = await start();
+    await vi.waitFor(() => expect(started.api.watchCount).toBe(1));
+    const config = started.configOf();
+
+    await started.daemon.reload({ ...config, listeners: [], kubernetes: undefined });
+    await vi.waitFor(() => expect(started.api.watchCount).toBe(0));
+
+    await started.daemon.reload(config);
+    await vi.waitFor(() => expect(started.api.watchCount).toBe(1));
+  });
+});
+
+describe("IRSA's annotation on the service account", () => {
+  it("gives its role without a change to any manifest", async () => {
+    const started = await start(IRSA);
+    annotate(started);
+    started.addPod("web-1", "127.0.0.11");
+
+    expect(await roleAt(started, "127.0.0.11")).toBe(READER);
+  });
+});
+
+it("/readyz says no until the pods are known, and /healthz does not care", async () => {
+  const port = await freePort();
+  const operations = `http://127.0.0.1:${port}`;
+  const started = await start({
+    rules: `operations: { address: "127.0.0.1:${port}" }`,
+    api: { grants: { impersonation: false, rbac: false } },
+  });
+  expect(await request(operations, "/healthz")).toMatchObject({ status: 200 });
+  expect(await request(operations, "/readyz")).toMatchObject({
+    status: 503,
+    body: "the pods of this node are not known yet\n",
+  });
+
+  started.api.grants.rbac = true;
+
+  await vi.waitFor(
+    async () => expect(await request(operations, "/readyz")).toMatchObject({ status: 200 }),
+    { timeout: 20_000, interval: 200 },
+  );
+  const { body } = await request(operations, "/metrics");
+  expect(body).toMatch(/^crossrole_pods 1$/m);
+  expect(body).toMatch(/^crossrole_watch_last_contact_seconds /m);
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+function annotate({ api }: PodScene): void {
+  const annotations = { "eks.amazonaws.com/role-arn": READER };
+  api.world.addServiceAccount("team-a", "reader", annotations);
+}
+
+function put(from: string) {
+  return {
+    method: "PUT",
+    headers: { "x-aws-ec2-metadata-token-ttl-seconds": "60" },
+    from,
+  };
+}

@@ -19,6 +19,9 @@ interface Resident {
 /** The cgroup of a pod, in both spellings: `pod0a1b2c3d-1111-…` of cgroupfs and `pod0a1b2c3d_1111_…` of systemd. */
 const POD_CGROUP = /\bpod([0-9a-f]{8}([-_])[0-9a-f]{4}\2[0-9a-f]{4}\2[0-9a-f]{4}\2[0-9a-f]{12})\b/;
 
+/** The capability's bit. @see https://man7.org/linux/man-pages/man7/capabilities.7.html */
+const SYS_PTRACE = 1n << 19n;
+
 /** Processes looked at side by side: a node has thousands, and Node four threads for files. */
 const AT_ONCE = 16;
 
@@ -30,11 +33,13 @@ const AT_ONCE = 16;
  * every answer is read anew from a process that is there.
  */
 export async function procAttest(proc = "/proc"): Promise<AttestPod | undefined> {
-  const namespaceOf = (pid: string) => readlink(`${proc}/${pid}/ns/net`).catch(() => undefined);
-  const [own, first] = await Promise.all([namespaceOf("self"), namespaceOf("1")]);
-  const second = await readFile(`${proc}/2/comm`, "latin1").catch(() => "");
+  const read = (name: string) => readFile(`${proc}/${name}`, "latin1").catch(() => "");
+  const own = await readlink(`${proc}/self/ns/net`).catch(() => undefined);
+  const [, effective = "0"] = /^CapEff:\s*([0-9a-f]+)$/m.exec(await read("self/status")) ?? [];
+  const mayLook = (BigInt(`0x${effective}`) & SYS_PTRACE) !== 0n;
   // Only where all processes of the node are to be seen is the second one the kernel's own.
-  if (own === undefined || first === undefined || second.trim() !== "kthreadd") return undefined;
+  const seesAll = (await read("2/comm")).trim() === "kthreadd";
+  if (own === undefined || !mayLook || !seesAll) return undefined;
   const attest = new ProcAttest(proc, own);
   return (peer) => attest.podOf(peer);
 }

@@ -55,10 +55,24 @@ describe.each(["impersonation", "rbac"] as const)("a node with access: %s", (acc
       AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE,
     };
 
-    expect(await scene.listBucket(b, variables)).toBe("2026/11/24.csv\n");
+    expect(await scene.listBucket(b, { variables })).toBe("2026/11/24.csv\n");
 
     expect(scene.s3.listedBy.slice(before)).toEqual([ROLE_B]);
     await rm(folder, { recursive: true });
+  });
+
+  it("answers boto3 over IPv6 as well, at fd00:ec2::254", async () => {
+    const variables = { AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: "IPv6" };
+    const before = scene.s3.listedBy.length;
+
+    await scene.listBucket(scene.network.pods[0], { variables });
+
+    expect(scene.s3.listedBy.slice(before)).toEqual([ROLE_A]);
+  });
+
+  it("explains on the node which rule gave or refused what", async () => {
+    expect(await scene.check("pod-a")).toContain("associations[0] (team-a, a) gives role-a");
+    expect(await scene.check("pod-c")).toContain("role: none (no association fits");
   });
 
   it("goes on while the API server is away, and when it is back", async () => {

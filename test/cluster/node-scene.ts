@@ -44,6 +44,8 @@ for object in boto3.client("s3").list_objects_v2(Bucket="orders")["Contents"]:
 
 export interface NodeSceneOptions {
   readonly access: "impersonation" | "rbac";
+  /** What the daemon is put behind, like `setpriv`. */
+  readonly behind?: readonly string[];
   /** More of the chart's values under `config`. */
   readonly config?: object;
 }
@@ -57,20 +59,26 @@ export interface NodeScene extends AsyncDisposable {
   /** Makes the pod `team-a/NAME` that lives in `place`, and tells its address. */
   addPod(name: string, serviceAccount: string, place: NetworkPod): Promise<PodObject>;
   /**
-   * Runs boto3 in `place`, in an environment of `variables` alone. @returns what it prints. @throws
-   * Error with what it says when it fails.
+   * Runs boto3 in `place`, in an environment of `variables` alone, and `behind` some command. @returns
+   * what it prints. @throws Error with what it says when it fails.
    */
-  listBucket(place: NetworkPod, variables?: Readonly<Record<string, string>>): Promise<string>;
+  listBucket(
+    place: NetworkPod,
+    options?: {
+      readonly variables?: Readonly<Record<string, string>>;
+      readonly behind?: readonly string[];
+    },
+  ): Promise<string>;
+  /** What `crossrole check --pod team-a/NAME` prints on the node. */
+  check(name: string): Promise<string>;
   /** The messages of the Events on the pod `team-a/NAME`. */
   eventsOf(name: string): Promise<string[]>;
   /** Another daemon in the place of the one that runs. */
   restartDaemon(): Promise<void>;
 }
 
-export async function startNodeScene({
-  access,
-  config = {},
-}: NodeSceneOptions): Promise<NodeScene> {
+export async function startNodeScene(options: NodeSceneOptions): Promise<NodeScene> {
+  const { access, behind = [], config = {} } = options;
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(path.join(tmpdir(), "crossrole-node-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -88,7 +96,7 @@ export async function startNodeScene({
   await connect(network, { plane, sts, s3 });
 
   const start = async () => {
-    const daemon = startCrossroleIn(network.node, ["serve", "--config", file]);
+    const daemon = startCrossroleIn(network.node, ["serve", "--config", file], { behind });
     await daemon.said("stderr", /"msg":"watching pods"/);
     return daemon;
   };
@@ -108,11 +116,15 @@ export async function startNodeScene({
       await setPodStatus(plane, pod, { phase: "Running", addresses: [address, address6] });
       return pod;
     },
-    listBucket: ({ namespace }, variables = {}) => {
+    check: async (name) => {
+      const args = ["check", "--config", file, "--pod", `team-a/${name}`];
+      return (await crossroleIn(network.node, args)).stdout;
+    },
+    listBucket: ({ namespace }, { variables = {}, behind = [] } = {}) => {
       const all = { AWS_ENDPOINT_URL_S3: s3.url, AWS_DEFAULT_REGION: "eu-west-1", ...variables };
       const environment = Object.entries({ HOME: "/none", ...all }).map((one) => one.join("="));
       const { python } = inject("clusterTools");
-      return namespace.run(["env", "-i", ...environment, python, "-c", LIST_BUCKET]);
+      return namespace.run([...behind, "env", "-i", ...environment, python, "-c", LIST_BUCKET]);
     },
     eventsOf: async (name) => {
       const events = `/api/v1/namespaces/team-a/events?fieldSelector=involvedObject.name=${name}`;

@@ -45,15 +45,16 @@ export function listenerFace(options: FaceOptions): RequestListener {
     return session ?? nothingHere();
   };
   const container = containerApp({ ...options, sessionFor, sessionForToken });
-  const [answerMetadata, answerContainer] = [metadata, container].map((app) =>
-    getRequestListener(app.fetch, WITHOUT_BODIES),
-  );
+  const answerContainer = getRequestListener(container.fetch, WITHOUT_BODIES);
   return (request, response) => {
     const { url = "" } = request;
     const isContainer =
       isContainerTarget(url) || (isPodIdentityTarget(url) && podsHere() !== undefined);
-    const answer = isContainer ? answerContainer : answerMetadata;
-    answer?.(request, response).catch((error: unknown) => {
+    if (!isContainer) {
+      metadata(request, response);
+      return;
+    }
+    answerContainer(request, response).catch((error: unknown) => {
       options.onRefused(error, askedBy(request));
     });
   };

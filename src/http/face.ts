@@ -1,7 +1,7 @@
-/** @module What the faces share: handlers over Node's own request and response, routed by Hono. */
+/** @module What the faces share: handlers over Node's own request and response, on their own or routed by Hono. */
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import type { HttpBindings } from "@hono/node-server";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, RequestListener } from "node:http";
 import { CrossroleError } from "../errors.ts";
 import type { Answer, OnRefused } from "./answer.ts";
 import { askedBy, send } from "./answer.ts";
@@ -40,6 +40,31 @@ export function routes(onRefused: OnRefused, failed: (error: unknown) => Answer)
       }
       return RESPONSE_ALREADY_SENT;
     };
+}
+
+/** The same without a router: what is there at once is sent in the same turn. */
+export function answering(
+  handle: Handle,
+  onRefused: OnRefused,
+  failed: (error: unknown) => Answer,
+): RequestListener {
+  return (request, response) => {
+    const refuse = (error: unknown) => {
+      onRefused(error, askedBy(request));
+      send(response, failed(error));
+    };
+    try {
+      const answer = handle(request);
+      if (answer instanceof Promise) {
+        answer
+          .catch(again(handle, request))
+          .then((late) => send(response, late))
+          .catch(refuse);
+      } else send(response, answer);
+    } catch (error) {
+      refuse(error);
+    }
+  };
 }
 
 /** The caller was taken for a pod that is no more: it is found out anew, once. */

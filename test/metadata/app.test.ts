@@ -1,4 +1,3 @@
-import { getRequestListener } from "@hono/node-server";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { TemporaryCredentials } from "../../src/credentials/types.ts";
 import { CrossroleError } from "../../src/errors.ts";
@@ -45,13 +44,12 @@ beforeEach(async () => {
     onImdsV1: () => undefined,
     perRole: () => false,
   });
-  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   server = await listen({
     host: "127.0.0.1",
     port: 0,
     hosts: () => [],
     onRefused: () => undefined,
-    handle: (incoming, outgoing) => void answer(incoming, outgoing),
+    handle: app,
   });
 });
 

@@ -42,9 +42,9 @@ export async function findAccess(
 }
 
 const FOR_IMPERSONATION =
-  " (kubernetes.access impersonation needs Kubernetes 1.36 and the ClusterRoles of deploy/kubernetes/install.yaml)";
+  " (kubernetes.access impersonation needs Kubernetes 1.36 and the ClusterRoles of deploy/kubernetes/install-impersonation.yaml)";
 const FOR_RBAC =
-  " (kubernetes.access rbac needs the ClusterRole and the ValidatingAdmissionPolicy crossrole-token-requests of the same file)";
+  " (kubernetes.access rbac needs the ClusterRole and the ValidatingAdmissionPolicy crossrole-token-requests of deploy/kubernetes/install.yaml)";
 
 /** Undefined when it is allowed. */
 async function tryList(

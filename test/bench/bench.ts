@@ -2,6 +2,7 @@
  * @module `npm run bench`: crossrole against a bare node:http server, in one run, on one machine. It
  * prints ratios and whether they meet their bars; it fails only when something is broken.
  */
+import { fleetRows } from "./fleet.ts";
 import { herdRows } from "./herd.ts";
 import { latencyRows } from "./latency.ts";
 import { Loader } from "./loader.ts";
@@ -19,6 +20,7 @@ process.stdout.write(`${machineFacts()}\n`);
 await using scene = await openScene();
 const rows: Row[] = [];
 for (const measure of [warmRows, herd, startRows, memoryRows]) rows.push(...(await measure(scene)));
+rows.push(...fleetRows());
 process.stdout.write(`\n${table(rows)}\n${machineFacts()}\n`);
 
 async function warmRows(where: Scene): Promise<readonly Row[]> {

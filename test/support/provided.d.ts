@@ -11,5 +11,7 @@ declare module "vitest" {
     readonly modelRuns?: number;
     /** How many things happen to the pods of the model node. */
     readonly podEvents?: number;
+    /** How many roles are renewed for half a day. */
+    readonly scaleRoles?: number;
   }
 }

@@ -26,9 +26,8 @@ it(`${ROLES} roles under a budget of ${CALLS_PER_SECOND} calls a second never ha
   const sessions = Array.from({ length: ROLES }, (_, index) =>
     roleSession({ roleArn: `arn:aws:iam::222222222222:role/role-${index}` }),
   );
-  const first = sessions.map((session) => cache.get(session, { holdMs: Infinity }));
+  for (const session of sessions) void cache.get(session, { holdMs: Infinity });
   await vi.advanceTimersByTimeAsync(2 * MINUTE);
-  await Promise.all(first);
   let leastMs = Infinity;
   let waited = 0;
   for (let passedMs = 0; passedMs < HOURS * HOUR; passedMs += STEP_MS) {

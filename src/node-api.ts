@@ -78,8 +78,8 @@ export class NodeApi {
   }
 
   /** Tells of the node's pods, as soon as the API server lets it and for as long as this is open. */
-  start(onChange: (change: PodChange) => void): void {
-    this.#watch(onChange).catch(() => {
+  start(onChange: (change: PodChange) => void, onCurrent: () => void): void {
+    this.#watch(onChange, onCurrent).catch(() => {
       // Closed before it began.
     });
   }
@@ -169,7 +169,7 @@ export class NodeApi {
     this.#client.close();
   }
 
-  async #watch(onChange: (change: PodChange) => void): Promise<void> {
+  async #watch(onChange: (change: PodChange) => void, onCurrent: () => void): Promise<void> {
     const { node, onProblem, now } = this.#options;
     await this.#connected();
     this.#reflector = startReflector({
@@ -177,6 +177,7 @@ export class NodeApi {
       node,
       impersonate: this.#user,
       onChange,
+      onCurrent,
       onProblem,
       now,
       random: Math.random,

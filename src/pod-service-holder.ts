@@ -1,5 +1,6 @@
 /** @module The pod service of now: none, one, or the next when a reload changes the way to Kubernetes. */
 import { isDeepStrictEqual } from "node:util";
+import { procDevices } from "./callers/sandboxes.ts";
 import type { AttestPod } from "./callers/proc-attest.ts";
 import type { Config, KubernetesSettings } from "./config/types.ts";
 import type { CredentialEvent, IdentityToken, RoleSession } from "./credentials/types.ts";
@@ -21,6 +22,8 @@ export interface PodServiceHolderOptions {
 export class PodServiceHolder {
   readonly #options: PodServiceHolderOptions;
   #service: PodService | undefined;
+  /** What takes its place once it knows the pods. */
+  #next: PodService | undefined;
   #settings: KubernetesSettings | undefined;
 
   constructor(options: PodServiceHolderOptions) {
@@ -55,26 +58,42 @@ export class PodServiceHolder {
   async prepare(config: Config): Promise<() => void> {
     const isForPods = config.listeners.some(({ kind }) => kind === "pods");
     const settings = isForPods ? config.kubernetes : undefined;
-    if (settings === undefined) return () => this.#take(undefined, undefined);
-    const service = this.#service;
-    if (service !== undefined && isSameWay(settings, this.#settings)) {
-      return () => {
-        service.reload(config, settings);
-        this.#settings = settings;
-      };
-    }
-    const start = await this.#open(config, settings);
-    return () => this.#take(start(), settings);
+    if (settings === undefined) return () => this.#stop();
+    const reload = () => {
+      for (const service of [this.#service, this.#next]) service?.reload(config, settings);
+      this.#settings = settings;
+    };
+    if (this.#service !== undefined && isSameWay(settings, this.#settings)) return reload;
+    const open = await this.#open(config, settings);
+    return () => {
+      reload();
+      this.#start(open(), settings);
+    };
   }
 
   close(): void {
-    this.#take(undefined, undefined);
+    this.#stop();
   }
 
-  #take(service: PodService | undefined, settings: KubernetesSettings | undefined): void {
+  #stop(): void {
     this.#service?.close();
-    this.#service = service;
+    this.#next?.close();
+    this.#service = this.#next = this.#settings = undefined;
+  }
+
+  /** The one that knows the pods serves them until the next one does. */
+  #start(next: PodService, settings: KubernetesSettings): void {
+    this.#next?.close();
+    this.#next = next;
     this.#settings = settings;
+    if (this.#service?.synced !== true) this.#swap(next);
+  }
+
+  #swap(next: PodService): void {
+    if (this.#next !== next) return;
+    this.#service?.close();
+    this.#service = next;
+    this.#next = undefined;
   }
 
   async #open(config: Config, settings: KubernetesSettings): Promise<() => PodService> {
@@ -93,16 +112,18 @@ export class PodServiceHolder {
       now: Date.now,
     });
     return () => {
-      const pods = new service.PodService({
+      const pods: PodService = new service.PodService({
         ...this.#options,
         settings,
         config,
         api,
+        readDevices: procDevices(),
+        onSynced: () => this.#swap(pods),
         now: Date.now,
         monotonicMs: () => performance.now(),
       });
       metrics.observePods(() => ({ count: pods.podCount, contactMs: api.lastContactMs }));
-      api.start(pods.apply);
+      api.start(pods.apply, pods.told);
       return pods;
     };
   }

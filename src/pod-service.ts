@@ -5,12 +5,13 @@ import { isLive, PodIndex } from "./callers/pod-index.ts";
 import { PodSessions } from "./callers/pod-sessions.ts";
 import type { RoleRules } from "./callers/associations.ts";
 import { PodCallers } from "./callers/pods.ts";
+import { Sandboxes } from "./callers/sandboxes.ts";
+import type { ReadDevices } from "./callers/sandboxes.ts";
 import type { CallerSession, Peer } from "./callers/types.ts";
 import type { Config, KubernetesSettings } from "./config/types.ts";
 import type { CredentialEvent, IdentityToken, RoleSession } from "./credentials/types.ts";
 import { CrossroleError } from "./errors.ts";
 import { normalAddress } from "./kubernetes/address.ts";
-import { ApiRefusal } from "./kubernetes/api-refusal.ts";
 import type { Pod } from "./kubernetes/pod.ts";
 import type { PodChange } from "./kubernetes/reflector.ts";
 import type { NodeApi } from "./node-api.ts";
@@ -26,8 +27,11 @@ export interface PodServiceOptions {
   readonly hostname: string;
   readonly api: NodeApi;
   readonly attestPod?: AttestPod | undefined;
+  readonly readDevices: ReadDevices;
   /** Obtains credentials and keeps them, as for somebody who asks. */
   readonly obtain: (session: RoleSession) => Promise<unknown>;
+  /** The pods of the node are known from now on. */
+  readonly onSynced: () => void;
   /** Pods have ended: their sessions are not wanted any more. */
   readonly onEnded: () => void;
   readonly now: () => number;
@@ -36,8 +40,9 @@ export interface PodServiceOptions {
 
 export class PodService {
   readonly #options: PodServiceOptions;
-  readonly #index = new PodIndex();
+  readonly #index: PodIndex;
   readonly #callers: PodCallers;
+  readonly #sandboxes: Sandboxes;
   readonly #sessions: PodSessions;
   readonly #tokens: PodTokens;
   readonly #prefetch: Prefetch<string>;
@@ -50,19 +55,23 @@ export class PodService {
   constructor(options: PodServiceOptions) {
     this.#options = options;
     const { api, config, settings, now, monotonicMs } = options;
-    const index = this.#index;
+    const index = new PodIndex(now);
+    this.#index = index;
     const find = async (pod: Pick<Pod, "namespace" | "name">) => {
       const [found] = await api.list({ namespace: pod.namespace, name: pod.name });
       return found;
     };
     const listAt = (address: string) => api.list({ address });
-    const looks = new LiveLooks({ index, listAt, find, isUnreachable, monotonicMs });
+    const looks = new LiveLooks({ index, listAt, find, monotonicMs });
     const isCurrent = () => api.isCurrent;
+    const { readDevices } = options;
+    this.#sandboxes = new Sandboxes({ index, isCurrent, readDevices, now, monotonicMs });
     const { attestPod: attest } = options;
     this.#callers = new PodCallers({
       index,
       looks,
       isCurrent,
+      sandboxes: this.#sandboxes,
       attest,
       normalAddress,
       now,
@@ -84,7 +93,15 @@ export class PodService {
   }
 
   /** What the API server tells is told to this. */
-  readonly apply = (change: PodChange): void => this.#index.apply(change);
+  readonly apply = (change: PodChange): void => {
+    const wasSynced = this.#index.synced;
+    this.#index.apply(change);
+    this.#sandboxes.told();
+    if (this.#index.synced && !wasSynced) this.#options.onSynced();
+  };
+
+  /** The watch is there, and has told all there was. */
+  readonly told = (): void => this.#sandboxes.told();
 
   /** The port {@link IdentityToken}. */
   readonly identityToken: IdentityToken = (pod, options) =>
@@ -135,7 +152,8 @@ export class PodService {
   onCredentialEvent(event: CredentialEvent): void {
     if (event.type !== "failed" || !(event.error instanceof CrossroleError)) return;
     const { code, message } = event.error;
-    if (code !== "ERR_ROLE_DENIED" && code !== "ERR_KUBERNETES_DENIED") return;
+    // What the API server denies to the daemon is none of the pod's affair.
+    if (code !== "ERR_ROLE_DENIED") return;
     for (const pod of this.#sessions.podsBehind(event.source)) {
       this.#options.api.record(pod, { reason: "CredentialsRefused", message });
     }
@@ -168,7 +186,10 @@ export class PodService {
 
   #changed(change: PodChange): void {
     if (change.type === "applied") this.#prefetchNew([change.pod]);
-    if (change.type === "replaced") this.#prefetchNew(change.pods);
+    if (change.type === "replaced") {
+      for (const pod of change.pods) this.#decide(pod);
+      this.#prefetchNew(change.pods);
+    }
     if (change.type !== "applied" || !isLive(change.pod, this.#options.now())) this.#endGoneSoon();
   }
 
@@ -179,6 +200,18 @@ export class PodService {
       this.#ending = undefined;
       this.#endGone();
     });
+  }
+
+  /** So that what is held for it is known to be wanted before its turn has come. */
+  #decide(pod: Pod): void {
+    if (pod.hostNetwork || !isLive(pod, this.#options.now())) return;
+    try {
+      Promise.resolve(this.#sessions.sessionFor(pod)).catch(() => {
+        // No role, or none that can be told yet: nothing is held for it either.
+      });
+    } catch {
+      // The same, at once.
+    }
   }
 
   /** A pod is known as soon as it is bound, seconds before anything in it can ask. */
@@ -209,13 +242,6 @@ export class PodService {
     for (const uid of this.#seen) if (!isWanted(uid)) this.#seen.delete(uid);
     if (this.#sessions.retain(isWanted)) this.#options.onEnded();
   }
-}
-
-/** No answer in time, or a gateway's word that nobody is behind it. Any other refusal is an API server's. */
-function isUnreachable(error: unknown): boolean {
-  if (error instanceof ApiRefusal) return error.status >= 502 && error.status <= 504;
-  if (!(error instanceof CrossroleError)) return false;
-  return error.code === "ERR_KUBERNETES_UNAVAILABLE" || error.code === "ERR_CLOSED";
 }
 
 function rulesOf({ roles, associations }: Config, { annotations }: KubernetesSettings): RoleRules {

@@ -133,12 +133,13 @@ export class PodTokens {
    */
   async #settle(identity: PodIdentity, error: unknown): Promise<void> {
     const { index, find } = this.#options;
+    const { mark } = index;
     const found = await find(identity);
     if (found?.uid !== identity.uid) {
-      index.evict(identity.uid);
+      index.apply({ type: "deleted", uid: identity.uid });
       return;
     }
-    index.apply({ type: "applied", pod: found });
+    index.applyRead(found, mark);
     const said = error instanceof Error ? error.message : "";
     throw new CrossroleError("ERR_KUBERNETES_UNAVAILABLE", said, { cause: error });
   }

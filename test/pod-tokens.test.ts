@@ -18,7 +18,7 @@ let truth: Pod | undefined;
 
 beforeEach(() => {
   nowMs = NOW;
-  index = new PodIndex();
+  index = new PodIndex(() => nowMs);
   index.apply({ type: "replaced", pods: [podOf()] });
   truth = podOf();
   requested = reviewed = 0;

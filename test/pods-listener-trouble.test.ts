@@ -152,6 +152,29 @@ describe("a reload", () => {
     expect(await roleAt(started, "127.0.0.11")).toBe(404);
   });
 
+  it("that changes the way to the API server leaves pods served until the new way is there", async () => {
+    const started = await start();
+    started.addPod("web-1", "127.0.0.11");
+    expect(await roleAt(started, "127.0.0.11")).toBe(READER);
+    started.sts.fault({ kind: "unavailable" });
+    const config = started.configOf();
+    if (config.kubernetes === undefined) throw new TypeError("it is for pods");
+
+    // Not granted here.
+    await started.daemon.reload({
+      ...config,
+      kubernetes: { ...config.kubernetes, access: "rbac" },
+    });
+    expect(await roleAt(started, "127.0.0.11")).toBe(READER);
+
+    started.api.grants.rbac = true;
+    await vi.waitFor(
+      () => expect(started.log.lines.map(({ fields }) => fields["access"])).toContain("rbac"),
+      { timeout: 20_000 },
+    );
+    expect(await roleAt(started, "127.0.0.11")).toBe(READER);
+  });
+
   it("that takes the listener away ends the watch, and one that brings it back begins anew", async () => {
     const started = await start();
     await vi.waitFor(() => expect(started.api.watchCount).toBe(1));

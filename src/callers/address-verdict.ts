@@ -17,28 +17,29 @@ interface Doubt {
   readonly nowMs: number;
   /** Whether the API server has just said who has the address. */
   readonly isFresh: boolean;
-  /** Whether changes may have happened that nobody has told of. */
-  readonly isBehind: boolean;
+  /** Whether a pod may have been started that nobody has told of. */
+  readonly isDoubtful: boolean;
 }
 
 /**
  * Who has `address`. The address of a pod that has ended may be another's before the API server
- * knows of either, so whenever a pod is starting, or the watch is behind, a known owner is a hint and no
- * more: unless `isFresh`, that is, the API server has just said that the owner is there to stay.
+ * knows of either, so when a pod may have been started a known owner is a hint and no more: unless
+ * `isFresh`, that is, the API server has just said that the owner is there to stay. Of a pod that ends by
+ * itself (a Job's) not even that is certain: its address is free before the API server knows.
  */
 export function verdictOf(
   index: PodIndex,
   address: string,
-  { nowMs, isFresh, isBehind }: Doubt,
+  { nowMs, isFresh, isDoubtful }: Doubt,
 ): Verdict {
   const there = index.at(address);
   if (there.some(({ hostNetwork }) => hostNetwork)) return HOST_NETWORK;
   const live = there.filter((pod) => isLive(pod, nowMs));
   const [pod, second] = isFresh ? ownersAmong(live) : live;
-  const isAnyStarting = hasStarting(index, nowMs);
   if (pod === undefined) {
     const [ended] = there;
-    if (ended === undefined || isAnyStarting || (isBehind && !isFresh)) return { kind: "unknown" };
+    if (ended === undefined || hasStarting(index, nowMs) || (isDoubtful && !isFresh))
+      return { kind: "unknown" };
     return {
       kind: "refused",
       reason: `pod ${nameOf(ended)} has ended, and its address may be reused`,
@@ -46,14 +47,23 @@ export function verdictOf(
   }
   if (second !== undefined) return { kind: "ambiguous", pods: live };
   // One that is being deleted may have let go of it already.
-  const isStaying = pod.deletionMs === undefined && isFresh;
-  return { kind: (isAnyStarting || isBehind) && !isStaying ? "doubtful" : "pod", pod };
+  const isStaying = isFresh && pod.deletionMs === undefined && !pod.endsByItself;
+  return { kind: isDoubtful && !isStaying ? "doubtful" : "pod", pod };
 }
 
+/**
+ * Whether a pod is starting that may have been given any address. One that has not got anywhere for
+ * long does not count: a neighbour's mistake must not put everybody in doubt for days.
+ */
 export function hasStarting(index: PodIndex, nowMs: number): boolean {
-  for (const pod of index.pods()) if (isStarting(pod, nowMs)) return true;
+  for (const pod of index.pods()) {
+    if (isStarting(pod, nowMs) && nowMs - index.seenMs(pod.uid) < STUCK_MS) return true;
+  }
   return false;
 }
+
+/** After so long a pod without an address is stuck: 5 minutes. */
+const STUCK_MS = 300_000;
 
 /** `namespace/name`, for words. */
 export function nameOf({ namespace, name }: Pick<Pod, "namespace" | "name">): string {
@@ -72,5 +82,6 @@ const HOST_NETWORK: Verdict = {
  */
 function ownersAmong(live: readonly Pod[]): readonly Pod[] {
   const staying = live.filter(({ deletionMs }) => deletionMs === undefined);
-  return staying.length === 1 ? staying : live;
+  const [pod] = staying;
+  return staying.length === 1 && pod?.endsByItself === false ? staying : live;
 }

@@ -5,10 +5,6 @@ import type { PodIndex } from "./pod-index.ts";
 /** How long a look is enough for an address that nobody is known to have. */
 const REST_MS = 1_000;
 
-/** For how long an API server that could not be reached counts as away, and how often that is tried again. */
-const AWAY_MS = 5_000;
-const RETRY_MS = 1_000;
-
 /** Looks in flight; who comes beyond them is told of later. */
 const MAX_LOOKS = 16;
 
@@ -18,8 +14,6 @@ export interface LiveLooksOptions {
   readonly listAt: (address: string) => Promise<readonly Pod[]>;
   /** The pod of this node with that name, as the API server knows it now. */
   readonly find: (pod: Pick<Pod, "namespace" | "name">) => Promise<Pod | undefined>;
-  /** Whether an error means that the API server cannot be reached, and says nothing to anybody. */
-  readonly isUnreachable: (error: unknown) => boolean;
   readonly monotonicMs: () => number;
 }
 
@@ -36,8 +30,6 @@ export class LiveLooks {
   readonly #looks = new Map<string, Look>();
   #inFlight = 0;
   #count = 0;
-  /** When the API server could not be reached the last time, unless it has been since. */
-  #awayMs: number | undefined;
 
   constructor(options: LiveLooksOptions) {
     this.#options = options;
@@ -46,17 +38,6 @@ export class LiveLooks {
   /** This moment, among looks: what was seen by one that began before it may be over by now. */
   get mark(): number {
     return this.#count;
-  }
-
-  /** Whether the API server cannot be reached: whoever starts pods cannot be told of any either. */
-  get isAway(): boolean {
-    return this.#awayMs !== undefined && this.#options.monotonicMs() - this.#awayMs <= AWAY_MS;
-  }
-
-  /** While it is away: finds out whether it is back, once a second, with nobody waiting for it. */
-  probe(address: string): void {
-    const sinceMs = this.#options.monotonicMs() - (this.#awayMs ?? -Infinity);
-    if (this.#inFlight === 0 && sinceMs > RETRY_MS) void this.#start(address);
   }
 
   /** Whether a look that began after `mark` has succeeded. */
@@ -87,12 +68,11 @@ export class LiveLooks {
     this.#forgetOld();
     if (this.#inFlight >= MAX_LOOKS) return;
     this.#inFlight++;
-    const startedMs = this.#options.monotonicMs();
     const look: Look = {
       number: ++this.#count,
-      startedMs,
+      startedMs: this.#options.monotonicMs(),
       state: "running",
-      ended: this.#take(address, startedMs).then((state) => {
+      ended: this.#take(address).then((state) => {
         look.state = state;
         return undefined;
       }),
@@ -102,14 +82,11 @@ export class LiveLooks {
   }
 
   /** Where the API server does not answer, whoever waits is refused, and asks again. */
-  async #take(address: string, startedMs: number): Promise<"succeeded" | "failed"> {
+  async #take(address: string): Promise<"succeeded" | "failed"> {
     try {
       await this.#ask(address);
-      this.#awayMs = undefined;
       return "succeeded";
-    } catch (error) {
-      const isAway = this.#options.isUnreachable(error);
-      this.#awayMs = isAway ? startedMs : undefined;
+    } catch {
       return "failed";
     } finally {
       this.#inFlight--;
@@ -119,13 +96,14 @@ export class LiveLooks {
   async #ask(address: string): Promise<void> {
     const { index, listAt, find } = this.#options;
     const known = index.at(address);
+    const { mark } = index;
     const found = await listAt(address);
-    for (const pod of found) index.apply({ type: "applied", pod });
+    for (const pod of found) index.applyRead(pod, mark);
     for (const pod of known) {
       if (found.some(({ uid }) => uid === pod.uid)) continue;
       const now = await find(pod);
-      if (now?.uid === pod.uid) index.apply({ type: "applied", pod: now });
-      else index.evict(pod.uid);
+      if (now?.uid === pod.uid) index.applyRead(now, mark);
+      else index.apply({ type: "deleted", uid: pod.uid });
     }
   }
 

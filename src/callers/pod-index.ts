@@ -23,8 +23,18 @@ export class PodIndex {
   readonly #pods = new Map<string, Pod>();
   readonly #byAddress = new Map<string, Map<string, Pod>>();
   readonly #gone = new Set<string>();
-  readonly #onChange: ((change: PodChange) => void)[] = [];
+  readonly #onChange = new Set<(change: PodChange) => void>();
   #synced = false;
+  #changes = 0;
+  /** When each pod was last told of, among changes. */
+  readonly #changedAt = new Map<string, number>();
+  readonly #seenMs = new Map<string, number>();
+  readonly #now: () => number;
+
+  /** @param now the wall clock, in milliseconds since the epoch */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   /** Whether every pod of the node has been told once. */
   get synced(): boolean {
@@ -33,6 +43,21 @@ export class PodIndex {
 
   get size(): number {
     return this.#pods.size;
+  }
+
+  /** When a pod was first told of, in milliseconds since the epoch. */
+  seenMs(uid: string): number {
+    return this.#seenMs.get(uid) ?? 0;
+  }
+
+  /** How many pods have addresses of their own, and are there to stay. */
+  get addressedCount(): number {
+    let count = 0;
+    for (const { hostNetwork, addresses, finished, deletionMs, endsByItself } of this.pods()) {
+      const isStaying = !finished && !endsByItself && deletionMs === undefined;
+      if (!hostNetwork && isStaying && addresses.length > 0) count++;
+    }
+    return count;
   }
 
   pods(): IterableIterator<Pod> {
@@ -49,49 +74,59 @@ export class PodIndex {
   }
 
   /** Told of each change after it was applied, until the function that is returned is called. */
-  listen(onChange: (change: PodChange) => void): () => void {
-    this.#onChange.push(onChange);
-    return () => {
-      const index = this.#onChange.indexOf(onChange);
-      if (index >= 0) this.#onChange.splice(index, 1);
-    };
+  listen(onChange: (change: PodChange) => void): () => boolean {
+    this.#onChange.add(onChange);
+    return () => this.#onChange.delete(onChange);
   }
 
   apply(change: PodChange): void {
+    this.#changes++;
     switch (change.type) {
       case "replaced":
         this.#replace(change.pods);
         break;
       case "applied":
-        this.#put(change.pod);
+        this.#update(change.pod);
         break;
       case "deleted":
-        this.#remove(change.uid);
+        this.#bury(change.uid);
         break;
     }
-    for (const listener of this.#onChange.slice()) listener(change);
+    for (const listener of this.#onChange) listener(change);
   }
 
-  /** The API server says that this pod is no more: it is not believed again, whatever comes late. */
-  evict(uid: string): void {
-    this.#gone.add(uid);
-    const [oldest] = this.#gone;
-    if (this.#gone.size > MAX_GONE && oldest !== undefined) this.#gone.delete(oldest);
-    this.apply({ type: "deleted", uid });
+  /** This moment, among changes. */
+  get mark(): number {
+    return this.#changes;
+  }
+
+  /** What was read beside the changes, and asked for at `mark`: what has been told since is newer. */
+  applyRead(pod: Pod, mark: number): void {
+    if ((this.#changedAt.get(pod.uid) ?? 0) <= mark) this.apply({ type: "applied", pod });
   }
 
   #replace(pods: readonly Pod[]): void {
     const kept = new Set(pods.map(({ uid }) => uid));
     for (const uid of this.#pods.keys()) if (!kept.has(uid)) this.#remove(uid);
-    for (const pod of pods) this.#put(pod);
+    // All of it is as of one moment: it is believed as it stands, also where etcd was put back in time.
+    for (const pod of pods) {
+      this.#gone.delete(pod.uid);
+      this.#put(pod);
+    }
     this.#synced = true;
   }
 
-  #put(told: Pod): void {
-    if (this.#gone.has(told.uid)) return;
-    const pod = neverBack(this.#pods.get(told.uid), told);
+  /** One event, which may be older than what is known. */
+  #update(told: Pod): void {
+    if (!this.#gone.has(told.uid)) this.#put(neverBack(this.#pods.get(told.uid), told));
+  }
+
+  #put(pod: Pod): void {
+    const seenMs = this.#seenMs.get(pod.uid) ?? this.#now();
     this.#remove(pod.uid);
     this.#pods.set(pod.uid, pod);
+    this.#changedAt.set(pod.uid, this.#changes);
+    this.#seenMs.set(pod.uid, seenMs);
     for (const address of pod.addresses) {
       let there = this.#byAddress.get(address);
       if (there === undefined) {
@@ -102,8 +137,18 @@ export class PodIndex {
     }
   }
 
+  /** A UID never comes back: whatever is told of it later was on its way. */
+  #bury(uid: string): void {
+    this.#remove(uid);
+    this.#gone.add(uid);
+    const [oldest] = this.#gone;
+    if (this.#gone.size > MAX_GONE && oldest !== undefined) this.#gone.delete(oldest);
+  }
+
   #remove(uid: string): void {
     const pod = this.#pods.get(uid);
+    this.#changedAt.delete(uid);
+    this.#seenMs.delete(uid);
     if (pod === undefined) return;
     this.#pods.delete(uid);
     for (const address of pod.addresses) {

@@ -7,6 +7,7 @@ import type { LiveLooks } from "./live-looks.ts";
 import { isLive } from "./pod-index.ts";
 import type { PodIndex } from "./pod-index.ts";
 import type { AttestPod } from "./proc-attest.ts";
+import type { Sandboxes } from "./sandboxes.ts";
 import type { Peer } from "./types.ts";
 
 /** How long a caller waits to be known: boto3 gives up at 1 s, and tries once. */
@@ -20,6 +21,7 @@ export interface PodCallersOptions {
   readonly looks: LiveLooks;
   /** Whether the index is told of every change as it happens. */
   readonly isCurrent: () => boolean;
+  readonly sandboxes: Sandboxes;
   /** The kernel's word, where it can be had: it goes before every address. */
   readonly attest?: AttestPod | undefined;
   /** An address as it is written in `Pod.addresses`; undefined for what is none. */
@@ -68,10 +70,12 @@ export class PodCallers {
     const deadlineMs = monotonicMs() + waitMs;
     const isSynced = await this.#until(() => (index.synced ? true : undefined), deadlineMs);
     if (isSynced === undefined) throw pending("the pods of this node are not known yet");
-    const uid = await attest?.(peer).catch(() => undefined);
-    return uid === undefined
-      ? await this.#byAddress(peer.address, deadlineMs)
-      : await this.#byUid(uid, deadlineMs);
+    const attested = await attest?.(peer).catch(() => undefined);
+    if (attested?.uid !== undefined) return await this.#byUid(attested.uid, deadlineMs);
+    const pod = await this.#byAddress(peer.address, deadlineMs);
+    // Somebody who has borrowed its address.
+    if (attested?.sees(pod.uid) === true) throw pending(`${peer.address} ${NOT_HELD}`);
+    return pod;
   }
 
   /** The kernel has told who it is: such a pod has been known since it was bound, or will be any moment. */
@@ -116,18 +120,17 @@ export class PodCallers {
   }
 
   #verdictOf(address: string, mark: number): Verdict {
-    const { index, looks, isCurrent, now } = this.#options;
+    const { index, looks, now } = this.#options;
+    const nowMs = now();
     const isFresh = looks.isSeenSince(address, mark);
-    const isBehind = !isCurrent() && !this.#isOutage(address);
-    return verdictOf(index, address, { nowMs: now(), isFresh, isBehind });
+    return verdictOf(index, address, { nowMs, isFresh, isDoubtful: this.#isDoubtful(nowMs) });
   }
 
-  /** While nobody can reach the API server nothing has changed that could: what is known stands. */
-  #isOutage(address: string): boolean {
-    const { looks } = this.#options;
-    if (!looks.isAway) return false;
-    looks.probe(address);
-    return true;
+  /** Whether a pod may have been started that is not known, or whose address is not. */
+  #isDoubtful(nowMs: number): boolean {
+    const { index, sandboxes, isCurrent } = this.#options;
+    const { isQuiet } = sandboxes;
+    return isQuiet === undefined ? !isCurrent() || hasStarting(index, nowMs) : !isQuiet;
   }
 
   /** What `find` finds at some change of the pods; undefined at the deadline, or when `ended` ends before. */
@@ -155,6 +158,8 @@ export class PodCallers {
     });
   }
 }
+
+const NOT_HELD = "is a pod's address, but none of that pod's processes has the connection";
 
 function refusal(verdict: Verdict, address: string): CrossroleError {
   switch (verdict.kind) {

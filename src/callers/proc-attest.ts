@@ -3,11 +3,18 @@ import { readdir, readFile, readlink } from "node:fs/promises";
 import { hasSocketAt } from "./socket-table.ts";
 import type { Peer } from "./types.ts";
 
-/**
- * The UID of the pod whose process holds the other end of a connection, or undefined when the kernel
- * does not tell: not a pod, a pod with hostNetwork, or one in a virtual machine.
- */
-export type AttestPod = (peer: Peer) => Promise<string | undefined>;
+/** What the kernel says of a connection. */
+export interface Attested {
+  /**
+   * The UID of the pod whose process holds the other end; undefined when the kernel does not tell: not a
+   * pod, a pod with hostNetwork, or one in a virtual machine.
+   */
+  readonly uid: string | undefined;
+  /** Whether processes of that pod can be seen: then a connection that none of them holds is not its. */
+  readonly sees: (uid: string) => boolean;
+}
+
+export type AttestPod = (peer: Peer) => Promise<Attested>;
 
 /** A process in a network namespace, which stands for all in it. */
 interface Resident {
@@ -41,7 +48,8 @@ export async function procAttest(proc = "/proc"): Promise<AttestPod | undefined>
   const seesAll = (await read("2/comm")).trim() === "kthreadd";
   if (own === undefined || !mayLook || !seesAll) return undefined;
   const attest = new ProcAttest(proc, own);
-  return (peer) => attest.podOf(peer);
+  const sees = (uid: string) => attest.sees(uid);
+  return async (peer) => ({ uid: await attest.podOf(peer), sees });
 }
 
 class ProcAttest {
@@ -49,8 +57,6 @@ class ProcAttest {
   readonly #own: string;
   /** By network namespace. */
   #residents: ReadonlyMap<string, Resident> = new Map();
-  /** Which namespace an address was last found in: it is looked at first. */
-  readonly #lastSeen = new Map<string, string>();
   #scan: Promise<void> | undefined;
 
   constructor(proc: string, own: string) {
@@ -58,9 +64,16 @@ class ProcAttest {
     this.#own = own;
   }
 
+  sees(uid: string): boolean {
+    for (const resident of this.#residents.values()) if (resident.uid === uid) return true;
+    return false;
+  }
+
   async podOf(peer: Peer): Promise<string | undefined> {
     const known = await this.#among(peer);
     if (known !== undefined) return known;
+    // One that is under way may have passed the process by already.
+    await this.#scan;
     this.#scan ??= this.#look().finally(() => {
       this.#scan = undefined;
     });
@@ -68,16 +81,20 @@ class ProcAttest {
     return await this.#among(peer);
   }
 
-  /** Among the namespaces that are known, the likeliest first. */
+  /**
+   * The one pod in whose namespace the socket is. Whoever may make namespaces may give the loopback
+   * device in one any address: a socket that is in two is nobody's.
+   */
   async #among(peer: Peer): Promise<string | undefined> {
-    const likely = this.#residents.get(this.#lastSeen.get(peer.address) ?? "");
-    const others = [...this.#residents.values()].filter((one) => one !== likely);
-    for (const resident of likely === undefined ? others : [likely, ...others]) {
-      if (!(await this.#holds(resident, peer))) continue;
-      this.#lastSeen.set(peer.address, resident.netns);
-      return resident.uid;
+    const residents = [...this.#residents.values()];
+    const uids = new Set<string>();
+    for (let at = 0; at < residents.length; at += AT_ONCE) {
+      const some = residents.slice(at, at + AT_ONCE);
+      const holding = await Promise.all(some.map((resident) => this.#holds(resident, peer)));
+      for (const [index, resident] of some.entries()) if (holding[index]) uids.add(resident.uid);
     }
-    return undefined;
+    const [uid] = uids;
+    return uids.size === 1 ? uid : undefined;
   }
 
   /** Whether a socket of the namespace is the peer's, and the namespace still is that pod's. */
@@ -111,9 +128,6 @@ class ProcAttest {
     // A namespace with processes of two pods is neither's.
     for (const netns of mixed) residents.delete(netns);
     this.#residents = residents;
-    for (const [address, netns] of this.#lastSeen) {
-      if (!residents.has(netns)) this.#lastSeen.delete(address);
-    }
   }
 
   async #residentOf(pid: string): Promise<Resident | undefined> {

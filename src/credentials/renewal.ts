@@ -93,7 +93,8 @@ export type FailureKind = "denied" | "throttled" | "transient";
 
 /** Which codes will not heal by asking again soon, and which ask for patience; the rest is transient. */
 export function failureKind(code: CrossroleErrorCode | undefined): FailureKind {
-  if (code === "ERR_ROLE_DENIED" || code === "ERR_KUBERNETES_DENIED") return "denied";
+  // What the API server denies it may allow any moment: it has just been started, and reads its rules.
+  if (code === "ERR_ROLE_DENIED") return "denied";
   return code === "ERR_STS_THROTTLED" ? "throttled" : "transient";
 }
 

@@ -36,6 +36,9 @@ export interface Contact {
   readonly isInitial: boolean;
 }
 
+/** A watch that goes on from where another broke has told what happened meanwhile after so long: 2 s. */
+const BACKLOG_MS = 2_000;
+
 /** All there is did not arrive as WatchList promises: this API server is to be asked by LIST. */
 export class InitialEventsError extends CrossroleError {}
 
@@ -54,7 +57,11 @@ export async function watchPods(options: PodWatchOptions): Promise<void> {
     deadline.set(options.initialMs, () => incomplete(`took over ${options.initialMs / 1_000} s`));
   }
   const query = queryOf(options);
-  const onOpen = () => initial ?? onCurrent();
+  let settling: NodeJS.Timeout | undefined;
+  // What happened since the last one is told behind the head of the answer, line by line.
+  const onOpen = () => {
+    if (initial === undefined) settling = setTimeout(onCurrent, BACKLOG_MS);
+  };
   const asked = { path: "/api/v1/pods", query, impersonate, signal: deadline.signal };
   try {
     for await (const line of client.watch({ ...asked, idleMs, onOpen })) {
@@ -71,6 +78,8 @@ export async function watchPods(options: PodWatchOptions): Promise<void> {
   } catch (error) {
     if (initial?.isPending === true && isAboutWatchList(error, initial)) throw incomplete(error);
     throw error;
+  } finally {
+    clearTimeout(settling);
   }
   if (initial?.isPending === true) throw incomplete("ended too early");
 }

@@ -19,6 +19,8 @@ export interface Pod {
   readonly addresses: readonly string[];
   /** It shares the node's address with others: no address tells who it is. */
   readonly hostNetwork: boolean;
+  /** It is not restarted for ever: it may end without anybody's order, and is told of later. */
+  readonly endsByItself: boolean;
   /** Phase Succeeded or Failed: nothing of it runs, and its address may be another's already. */
   readonly finished: boolean;
   /** The end of its grace (`metadata.deletionTimestamp`), in milliseconds since the epoch, once it is being deleted. */
@@ -60,6 +62,7 @@ export function podOf(object: unknown): Pod | undefined {
     node,
     addresses: addressesIn(status),
     hostNetwork: spec["hostNetwork"] === true,
+    endsByItself: spec["restartPolicy"] !== "Always",
     finished: phase === "Succeeded" || phase === "Failed",
     deletionMs,
     annotations: podAnnotations(metadata),

@@ -29,6 +29,8 @@ export interface ReflectorOptions {
   /** The user to be, `system:node:NODE`, or undefined for the service account itself. */
   readonly impersonate: string | undefined;
   readonly onChange: (change: PodChange) => void;
+  /** Told when changes are sure to be told from now on, again and again. */
+  readonly onCurrent?: () => void;
   /** Told of what keeps it from the pods, each distinct message once a minute. */
   readonly onProblem: (error: CrossroleError) => void;
   /** Milliseconds since the epoch. */
@@ -139,6 +141,7 @@ class PodReflector implements Reflector {
       onChange: (change) => this.#tell(change),
       onCurrent: () => {
         this.current = !this.#closed;
+        if (this.current) this.#options.onCurrent?.();
       },
       onContact: (contact) => this.#noteContact(contact),
     });

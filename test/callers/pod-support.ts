@@ -14,6 +14,7 @@ export function podOf(fields: Partial<Pod> = {}): Pod {
     node: "n1",
     addresses: ["10.0.0.1"],
     hostNetwork: false,
+    endsByItself: false,
     finished: false,
     deletionMs: undefined,
     annotations: {},

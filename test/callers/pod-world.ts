@@ -1,12 +1,13 @@
 /** @module A node as it really is, the API server that knows of it later, and a watch that knows later still. */
 import { PodCallers } from "../../src/callers/pods.ts";
 import { LiveLooks } from "../../src/callers/live-looks.ts";
+import { Sandboxes } from "../../src/callers/sandboxes.ts";
 import { PodIndex } from "../../src/callers/pod-index.ts";
 import type { Peer } from "../../src/callers/types.ts";
 import type { Pod } from "../../src/kubernetes/pod.ts";
 
 /** Where a pod's life has got to. */
-type Phase = "bound" | "running" | "told" | "ending" | "gone";
+type Phase = "bound" | "running" | "told" | "over" | "ending" | "gone";
 
 interface Being {
   pod: Pod;
@@ -28,12 +29,15 @@ type Event = { readonly lossy: boolean; readonly pod: Pod; readonly type: "appli
 const ADDRESSES = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::4"];
 const NAMES = ["orders-0", "orders-1", "job-a", "job-b", "web-0"];
 const GRACE_MS = 30_000;
+/** A pod that has been known for so long without an address gets none any more. */
+const STUCK_MS = 240_000;
 
 /**
  * What the model takes for granted, and nothing more: a pod is bound before its sandbox is made, and
- * a watch that is there has told of it by then; an address is free again only after the API server knows
- * that its pod ends; and while the API server is away nobody binds, ends or tells of pods. Everything
- * else comes late, deletions may be lost on the way, and watches break.
+ * a watch that is there has told of it by then; and the address of a pod that does not end by itself is
+ * free only after the API server knows that it ends. Everything else comes late or is lost, watches
+ * break, the API server is away for us alone, and, where the node's devices can be seen, a watch hangs
+ * without a word.
  */
 export class PodWorld {
   readonly asked = { served: 0, atOnce: 0, refused: 0 };
@@ -44,14 +48,21 @@ export class PodWorld {
   #delivered = 0;
   #count = 0;
   #serial = 0;
-  #index = new PodIndex();
+  #index = new PodIndex(() => this.nowMs);
+  #sandboxes = this.#newSandboxes();
   #callers = this.#newCallers();
   #connections: Connection[] = [];
-  /** `behind`: the watch has broken and the API server is there; `away`: it is not. */
-  #contact: "current" | "behind" | "away" = "current";
+  /**
+   * `behind`: the watch has broken and the API server is there; `away`: it is not, for us; `frozen`: the
+   * watch seems to be there.
+   */
+  #contact: "current" | "behind" | "away" | "frozen" = "current";
+  readonly #hasDevices: boolean;
+  readonly #devices = new Set(["lo", "eth0"]);
 
-  constructor(random: () => number) {
+  constructor(random: () => number, { hasDevices }: { readonly hasDevices: boolean }) {
     this.#random = random;
+    this.#hasDevices = hasDevices;
     this.#relist();
   }
 
@@ -62,14 +73,16 @@ export class PodWorld {
       ...repeat(() => this.#bind(), 3),
       ...repeat(() => this.#tellAddress(), 4),
       ...repeat(() => this.#beginToEnd(), 2),
+      ...repeat(() => this.#tellEnd(), 2),
     ];
     const [kind] = this.#pick([
-      ...(this.#contact === "away" ? [] : told),
+      ...told,
+      ...repeat(() => this.#endByItself(), 1),
       ...repeat(() => this.#makeSandbox(), 4),
       ...repeat(() => this.#free(), 3),
       ...repeat(() => this.#deliverOne(), this.#contact === "current" ? 8 : 0),
       ...repeat(() => this.#lose(), 1),
-      ...repeat(() => this.#regain(), this.#contact === "current" ? 0 : 3),
+      ...repeat(() => this.#regain(), this.#contact === "current" ? 0 : 2),
       ...this.#rarely(() => this.#relist()),
       ...this.#rarely(() => this.#restart()),
     ]);
@@ -173,6 +186,7 @@ export class PodWorld {
       name,
       serviceAccount: name.slice(0, -2),
       node: "n1",
+      endsByItself: name.startsWith("job"),
       addresses: [],
       hostNetwork: false,
       finished: false,
@@ -187,11 +201,17 @@ export class PodWorld {
   #makeSandbox(): void {
     const taken = new Set([...this.#beings.values()].map(({ address }) => address));
     const [address] = this.#pick(ADDRESSES.filter((one) => !taken.has(one)));
-    const isTold = ({ boundAt }: Being) => this.#contact === "behind" || this.#hasTold(boundAt);
+    const isTold = ({ boundAt, pod }: Being) => {
+      if (this.#index.get(pod.uid) !== undefined && this.#isStuck(pod)) return false;
+      return this.#contact !== "current" || this.#hasTold(boundAt);
+    };
     const [being] = this.#pick(this.#in("bound").filter(isTold));
     if (being === undefined || address === undefined) return;
     being.address = address;
     being.phase = "running";
+    this.#devices.add(`veth-${being.pod.uid}`);
+    // Nothing in it can ask any earlier.
+    this.nowMs += 150;
   }
 
   #tellAddress(): void {
@@ -203,22 +223,48 @@ export class PodWorld {
 
   /** By deletion, or by having done its work. */
   #beginToEnd(): void {
-    const [being] = this.#pick([...this.#in("told"), ...this.#in("running")]);
+    const stuck = this.#in("bound").filter(({ pod }) => this.#isStuck(pod));
+    const [being] = this.#pick([...this.#in("told"), ...this.#in("running"), ...stuck]);
     if (being === undefined) return;
     being.phase = "ending";
     const end = this.#random() < 0.3 ? { finished: true } : { deletionMs: this.nowMs + GRACE_MS };
     this.#update(being, end, true);
   }
 
+  #isStuck({ uid }: Pod): boolean {
+    return this.nowMs - this.#index.seenMs(uid) >= STUCK_MS;
+  }
+
   /** Its sandbox goes, and later on the API server lets go of it; or at once. */
   #free(): void {
     const [being] = this.#pick(this.#in("ending"));
     if (being === undefined) return;
-    being.address = undefined;
-    if (this.#contact === "away" || this.#random() < 0.5) return;
+    this.#letGo(being);
+    if (this.#random() < 0.5) return;
     this.#beings.delete(being.pod.uid);
     being.phase = "gone";
     this.#tell("deleted", being.pod, true);
+  }
+
+  /** A Job's pod: its sandbox is gone before the API server knows that it has done its work. */
+  #endByItself(): void {
+    const [being] = this.#pick(this.#in("told").filter(({ pod }) => pod.endsByItself));
+    if (being === undefined) return;
+    this.#letGo(being);
+    being.phase = "over";
+  }
+
+  /** The kubelet says so later. */
+  #tellEnd(): void {
+    const [being] = this.#pick(this.#in("over"));
+    if (being === undefined) return;
+    being.phase = "ending";
+    this.#update(being, { finished: true }, true);
+  }
+
+  #letGo(being: Being): void {
+    being.address = undefined;
+    this.#devices.delete(`veth-${being.pod.uid}`);
   }
 
   #update(being: Being, change: Partial<Pod>, lossy: boolean): void {
@@ -241,6 +287,7 @@ export class PodWorld {
         ? { type: "deleted", uid: event.pod.uid }
         : { type: "applied", pod: event.pod },
     );
+    this.#sandboxes.told();
     if (this.#delivered < 1_000) return;
     this.#events = this.#events.slice(this.#delivered);
     this.#delivered = 0;
@@ -249,30 +296,46 @@ export class PodWorld {
   /** The watch breaks, alone or with the API server. */
   #lose(): void {
     if (this.#contact !== "current" || this.#random() < 0.7) return;
-    this.#contact = this.#random() < 0.5 ? "behind" : "away";
+    const ways = ["behind", "away", "frozen"] as const;
+    const [contact] = this.#pick(ways.slice(0, this.#hasDevices ? 3 : 2));
+    this.#contact = contact ?? "behind";
   }
 
   /** The API server comes back before the watch does. */
   #regain(): void {
     if (this.#contact === "behind") this.#relist();
-    // Whoever has found it away finds out within a second that it is back.
-    else this.nowMs += 6_000;
     this.#contact = this.#contact === "behind" ? "current" : "behind";
   }
 
   #relist(): void {
-    if (this.#contact === "away") return;
+    if (this.#contact === "away" || this.#contact === "frozen") return;
     this.#events = [];
     this.#delivered = 0;
     this.#index.apply({ type: "replaced", pods: this.#known() });
+    this.#sandboxes.told();
   }
 
   #restart(): void {
-    this.#index = new PodIndex();
+    this.#index = new PodIndex(() => this.nowMs);
+    this.#sandboxes = this.#newSandboxes();
     this.#callers = this.#newCallers();
     this.#connections = [];
     this.#contact = "current";
     this.#relist();
+  }
+
+  #isCurrent(): boolean {
+    return this.#contact === "current" || this.#contact === "frozen";
+  }
+
+  #newSandboxes(): Sandboxes {
+    return new Sandboxes({
+      index: this.#index,
+      isCurrent: () => this.#isCurrent(),
+      readDevices: () => (this.#hasDevices ? new Set(this.#devices) : undefined),
+      now: () => this.nowMs,
+      monotonicMs: () => this.nowMs,
+    });
   }
 
   #newCallers(): PodCallers {
@@ -282,14 +345,13 @@ export class PodWorld {
       index,
       listAt: async (address) => this.#list().filter((pod) => pod.addresses.includes(address)),
       find: async ({ name }) => this.#list().find((pod) => pod.name === name),
-      isUnreachable: () => true,
       monotonicMs,
     });
-    const isCurrent = () => this.#contact === "current";
     return new PodCallers({
       index,
       looks,
-      isCurrent,
+      isCurrent: () => this.#isCurrent(),
+      sandboxes: this.#sandboxes,
       normalAddress,
       now: monotonicMs,
       monotonicMs,

@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LiveLooks } from "../../src/callers/live-looks.ts";
 import { PodCallers } from "../../src/callers/pods.ts";
 import { PodIndex } from "../../src/callers/pod-index.ts";
+import { Sandboxes } from "../../src/callers/sandboxes.ts";
+import type { AttestPod } from "../../src/callers/proc-attest.ts";
 import type { Peer } from "../../src/callers/types.ts";
 import { normalAddress } from "../../src/kubernetes/address.ts";
 import type { Pod } from "../../src/kubernetes/pod.ts";
@@ -10,17 +12,21 @@ import { podOf } from "./pod-support.ts";
 /** What the API server would say. */
 let truth: Pod[];
 let index: PodIndex;
+let sandboxes: Sandboxes | undefined;
 let listed: string[];
 let isApiUp: boolean;
 let isWatchCurrent: boolean;
+/** The node's; undefined where they cannot be seen. */
+let devices: Set<string> | undefined;
 
 beforeEach(() => {
   vi.useFakeTimers({ now: new Date("2026-11-24T12:00:00Z") });
   truth = [];
-  index = new PodIndex();
+  index = new PodIndex(Date.now);
   listed = [];
   isApiUp = true;
   isWatchCurrent = true;
+  devices = undefined;
 });
 
 afterEach(() => {
@@ -31,7 +37,9 @@ function answered<T>(value: T): Promise<T> {
   return isApiUp ? Promise.resolve(value) : Promise.reject(new Error("connection refused"));
 }
 
-function callers(attest?: (peer: Peer) => Promise<string | undefined>): PodCallers {
+const isCurrent = () => isWatchCurrent;
+
+function callers(attest?: AttestPod): PodCallers {
   const looks = new LiveLooks({
     index,
     listAt: (address) => {
@@ -39,11 +47,18 @@ function callers(attest?: (peer: Peer) => Promise<string | undefined>): PodCalle
       return answered(truth.filter(({ addresses }) => addresses.includes(address)));
     },
     find: ({ name }) => answered(truth.find((pod) => pod.name === name)),
-    isUnreachable: () => true,
     monotonicMs: Date.now,
   });
+  const clock = { now: Date.now, monotonicMs: Date.now };
+  sandboxes = new Sandboxes({
+    index,
+    isCurrent,
+    readDevices: () => devices && new Set(devices),
+    ...clock,
+  });
   return new PodCallers({
-    isCurrent: () => isWatchCurrent,
+    sandboxes,
+    isCurrent,
     index,
     looks,
     attest,
@@ -188,30 +203,97 @@ describe("while the watch is behind", () => {
     expect(await asked(callers().identify(peer()))).toBe("uid-2");
   });
 
-  it("because nobody can reach the API server, what is known stands", async () => {
+  it("and the API server away, nobody is guessed where no device tells of new pods", async () => {
     know(podOf());
     isWatchCurrent = isApiUp = false;
-    const all = callers();
 
-    expect(await asked(all.identify(peer()))).toBe("uid-1");
-    // From then on without asking; whether it is back is found out once a second.
+    expect(await asked(callers().identify(peer()))).toBe("ERR_CALLER_PENDING");
+  });
+});
+
+/** A callers' office that knows one pod, and its device. */
+function settled(): PodCallers {
+  devices = new Set(["1 lo", "2 eth0", "3 veth1"]);
+  const all = callers();
+  know(podOf());
+  sandboxes?.told();
+  return all;
+}
+
+describe("the node's devices", () => {
+  it("that have not changed vouch for every address, whatever the watch and the API server do", () => {
+    const all = settled();
+    isWatchCurrent = isApiUp = false;
+
     expect(all.identify(peer())).toMatchObject({ uid: "uid-1" });
-    expect(listed).toHaveLength(1);
   });
 
-  it("the API server's return is noticed by the first who asks a second later", async () => {
-    know(podOf());
-    isWatchCurrent = isApiUp = false;
-    const all = callers();
-    await asked(all.identify(peer()));
-    isApiUp = true;
-    truth = [podOf({ uid: "uid-2", name: "web-2" })];
+  it("vouch for it while a pod is starting that has no sandbox yet", () => {
+    const all = settled();
+    index.apply({ type: "applied", pod: podOf({ uid: "uid-2", name: "web-2", addresses: [] }) });
 
-    await vi.advanceTimersByTimeAsync(1_001);
-    void all.identify(peer());
-    await vi.advanceTimersByTimeAsync(0);
+    expect(all.identify(peer())).toMatchObject({ uid: "uid-1" });
+  });
+
+  it("tell of a pod that nobody has told of, and its address is looked up", async () => {
+    const all = settled();
+    devices?.add("4 veth2");
+    truth = [podOf({ uid: "uid-2", name: "web-2" })];
+    vi.advanceTimersByTime(101);
 
     expect(await asked(all.identify(peer()))).toBe("uid-2");
+  });
+
+  it("are explained by the addresses that are told, once nobody is starting", () => {
+    const all = settled();
+    devices?.add("4 veth2");
+    vi.advanceTimersByTime(101);
+
+    index.apply({
+      type: "applied",
+      pod: podOf({ uid: "uid-2", name: "b", addresses: ["10.0.0.2"] }),
+    });
+
+    sandboxes?.told();
+
+    expect(all.identify(peer())).toMatchObject({ uid: "uid-1" });
+    expect(listed).toEqual([]);
+  });
+
+  it("that no pod explains for two minutes are none of a pod's", async () => {
+    const all = settled();
+    devices?.add("4 docker0");
+    vi.advanceTimersByTime(101);
+    expect(all.identify(peer())).toBeInstanceOf(Promise);
+
+    await vi.advanceTimersByTimeAsync(121_000);
+    void all.identify(peer());
+
+    expect(all.identify(peer())).toMatchObject({ uid: "uid-1" });
+  });
+
+  it("say nothing where the network makes fewer of them than there are pods", async () => {
+    devices = new Set(["1 lo"]);
+    const all = callers();
+    know(podOf(), podOf({ uid: "uid-2", name: "b", addresses: ["10.0.0.2"] }));
+    isWatchCurrent = isApiUp = false;
+
+    expect(await asked(all.identify(peer()))).toBe("ERR_CALLER_PENDING");
+  });
+});
+
+describe("a pod that ends by itself", () => {
+  it("is not taken at its old address while another is starting, though the API server calls it running", async () => {
+    const job = podOf({ endsByItself: true });
+    know(job, podOf({ uid: "uid-2", name: "web-2", addresses: [] }));
+
+    expect(await asked(callers().identify(peer()))).toBe("ERR_CALLER_PENDING");
+  });
+
+  it("is served at once while nobody can have its address", () => {
+    know(podOf({ endsByItself: true }));
+
+    expect(callers().identify(peer())).toMatchObject({ uid: "uid-1" });
   });
 });
 
@@ -240,16 +322,21 @@ describe("a connection", () => {
   });
 });
 
+const says =
+  (uid: string | undefined, ...seen: string[]): AttestPod =>
+  () =>
+    Promise.resolve({ uid, sees: (one) => seen.includes(one) });
+
 describe("the kernel's word", () => {
   it("goes before any address", async () => {
     know(podOf(), podOf({ uid: "uid-2", name: "web-2", addresses: [] }));
 
-    expect(await asked(callers(() => Promise.resolve("uid-2")).identify(peer()))).toBe("uid-2");
+    expect(await asked(callers(says("uid-2")).identify(peer()))).toBe("uid-2");
   });
 
   it("is waited for: a pod that the watch has not told of yet", async () => {
     know(podOf());
-    const who = callers(() => Promise.resolve("uid-2")).identify(peer());
+    const who = callers(says("uid-2")).identify(peer());
     await vi.advanceTimersByTimeAsync(100);
 
     index.apply({ type: "applied", pod: podOf({ uid: "uid-2", name: "web-2" }) });
@@ -257,12 +344,20 @@ describe("the kernel's word", () => {
     expect(await asked(who)).toBe("uid-2");
   });
 
-  it("that cannot be had leaves it to the address", async () => {
+  it("that cannot be had leaves it to the address of a pod whose processes are not to be seen", async () => {
     know(podOf());
 
-    expect(await asked(callers(() => Promise.resolve(undefined)).identify(peer()))).toBe("uid-1");
+    expect(await asked(callers(says(undefined)).identify(peer()))).toBe("uid-1");
     expect(await asked(callers(() => Promise.reject(new Error("EACCES"))).identify(peer()))).toBe(
       "uid-1",
+    );
+  });
+
+  it("that none of a pod's processes has the connection refuses who has borrowed its address", async () => {
+    know(podOf());
+
+    expect(await asked(callers(says(undefined, "uid-1")).identify(peer()))).toBe(
+      "ERR_CALLER_PENDING",
     );
   });
 });

@@ -70,8 +70,8 @@ describe("the kernel's word on a connection", () => {
     await addProcess("20", { netns: "net:[20]", cgroup: cgroup(A), tcp: ROW });
     await addProcess("30", { netns: "net:[30]", cgroup: cgroup(B) });
 
-    expect(await attest?.(peer())).toBe(A);
-    expect(await attest?.(peer("::ffff:10.0.0.1"))).toBe(A);
+    expect((await attest?.(peer()))?.uid).toBe(A);
+    expect((await attest?.(peer("::ffff:10.0.0.1")))?.uid).toBe(A);
   });
 
   it.each([
@@ -81,38 +81,48 @@ describe("the kernel's word on a connection", () => {
   ])("is not given for %s", async (_, tcp) => {
     await addProcess("20", { netns: "net:[20]", cgroup: cgroupfs(A), tcp });
 
-    expect(await attest?.(peer())).toBeUndefined();
+    expect((await attest?.(peer()))?.uid).toBeUndefined();
   });
 
   it("is not given for who is no pod, or shares the node's network", async () => {
     await addProcess("20", { netns: "net:[20]", cgroup: "0::/system.slice\n", tcp: ROW });
     await addProcess("30", { netns: "net:[1]", cgroup: cgroupfs(A), tcp: ROW });
 
-    expect(await attest?.(peer())).toBeUndefined();
+    expect((await attest?.(peer()))?.uid).toBeUndefined();
   });
 
   it("is not given for a namespace with processes of two pods", async () => {
     await addProcess("20", { netns: "net:[20]", cgroup: cgroupfs(A), tcp: ROW });
     await addProcess("21", { netns: "net:[20]", cgroup: cgroupfs(B), tcp: ROW });
 
-    expect(await attest?.(peer())).toBeUndefined();
+    expect((await attest?.(peer()))?.uid).toBeUndefined();
+  });
+
+  it("is not given for a socket that is in the namespaces of two: one has lent itself the address", async () => {
+    await addProcess("20", { netns: "net:[20]", cgroup: cgroupfs(A), tcp: ROW });
+    await addProcess("10", { netns: "net:[10]", cgroup: cgroupfs(B), tcp: ROW });
+
+    const attested = await attest?.(peer());
+
+    expect(attested?.uid).toBeUndefined();
+    expect([A, B, "other"].map((uid) => attested?.sees(uid))).toEqual([true, true, false]);
   });
 
   it("is the new pod's when a process's number and its namespace's are used again", async () => {
     await addProcess("20", { netns: "net:[20]", cgroup: cgroupfs(A), tcp: ROW });
-    expect(await attest?.(peer())).toBe(A);
+    expect((await attest?.(peer()))?.uid).toBe(A);
 
     await addProcess("20", { netns: "net:[20]", cgroup: cgroupfs(B), tcp: ROW });
 
-    expect(await attest?.(peer())).toBe(B);
+    expect((await attest?.(peer()))?.uid).toBe(B);
   });
 
   it("is found where a pod has come since", async () => {
-    expect(await attest?.(peer())).toBeUndefined();
+    expect((await attest?.(peer()))?.uid).toBeUndefined();
 
     await addProcess("20", { netns: "net:[20]", cgroup: cgroupfs(A), tcp: ROW });
 
-    expect(await attest?.(peer())).toBe(A);
+    expect((await attest?.(peer()))?.uid).toBe(A);
   });
 });
 

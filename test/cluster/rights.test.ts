@@ -114,7 +114,10 @@ describe.each(["rbac", "impersonation"])("with access: %s", (access) => {
   it("tells of the pods of the node, and finds one by its name and by its address", async () => {
     const daemon = await openDaemon();
     const seen: PodChange[] = [];
-    daemon.api.start((change) => seen.push(change));
+    daemon.api.start(
+      (change) => seen.push(change),
+      () => undefined,
+    );
     await until("pods are told of", () => seen.length > 0);
     expect(await podOf(daemon)).toMatchObject({ name: "app-1", addresses: ["10.244.0.7"] });
     expect(await daemon.api.list({ address: "10.244.0.7" })).toHaveLength(1);

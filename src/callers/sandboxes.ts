@@ -1,0 +1,113 @@
+/** @module Whether somebody may have been given an address that nobody has told of: every pod's sandbox has a device. */
+import { readFileSync } from "node:fs";
+import { hasStarting } from "./address-verdict.ts";
+import type { PodIndex } from "./pod-index.ts";
+
+/** The network devices of the node, each by what no other has; undefined where they cannot be seen. */
+export type ReadDevices = () => ReadonlySet<string> | undefined;
+
+/** How long a reading is good: no sandbox is made and its first process started in less. */
+const READING_MS = 100;
+
+/** A device that no pod explains for so long is none of a pod's: watches that tell nothing are over by then. */
+const UNEXPLAINED_MS = 120_000;
+
+export interface SandboxesOptions {
+  readonly index: PodIndex;
+  /** Whether the index is told of every change as it happens. */
+  readonly isCurrent: () => boolean;
+  readonly readDevices: ReadDevices;
+  readonly now: () => number;
+  readonly monotonicMs: () => number;
+}
+
+/**
+ * Compares the devices of the node with what the pods explain. While there is no new one, no pod has
+ * been started since all was known, and every address is whose it was: whatever the watch has missed,
+ * and however long the API server is away.
+ */
+export class Sandboxes {
+  readonly #options: SandboxesOptions;
+  /** What was there when every pod's address was known; nothing until that was so. */
+  #explained: ReadonlySet<string> = new Set();
+  #isBlind = false;
+  #unexplainedSinceMs: number | undefined;
+  #reading:
+    | { readonly atMs: number; readonly devices: ReadonlySet<string> | undefined }
+    | undefined;
+
+  constructor(options: SandboxesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * To be called when the watch has told something, and is so known to be there: once nobody is starting,
+   * every device is that of a pod whose address is known.
+   */
+  told(): void {
+    if (!this.#isAllKnown()) return;
+    const devices = this.#read();
+    if (devices !== undefined) this.#explain(devices);
+  }
+
+  /**
+   * Whether no pod can have been started since every address was known; undefined where that cannot be
+   * told: no devices are to be seen, or the network makes none for its pods.
+   */
+  get isQuiet(): boolean | undefined {
+    const { monotonicMs } = this.#options;
+    const isOld = this.#reading === undefined || monotonicMs() - this.#reading.atMs > READING_MS;
+    const devices = isOld ? this.#read() : this.#reading?.devices;
+    if (devices === undefined || this.#isBlind) return undefined;
+    if (this.#newAmong(devices) === 0) return true;
+    this.#unexplainedSinceMs ??= monotonicMs();
+    const isNobodys = monotonicMs() - this.#unexplainedSinceMs > UNEXPLAINED_MS;
+    if (isNobodys && this.#isAllKnown()) this.#explain(devices);
+    return false;
+  }
+
+  #explain(devices: ReadonlySet<string>): void {
+    // IPVLAN and its like leave no device of a pod on the node: there they vouch for nothing.
+    this.#isBlind = !this.#hasOneEach(devices);
+    this.#explained = devices;
+    this.#unexplainedSinceMs = undefined;
+  }
+
+  #isAllKnown(): boolean {
+    const { index, isCurrent, now } = this.#options;
+    return index.synced && isCurrent() && !hasStarting(index, now());
+  }
+
+  #newAmong(devices: ReadonlySet<string>): number {
+    let count = 0;
+    for (const device of devices) if (!this.#explained.has(device)) count++;
+    return count;
+  }
+
+  /** Besides the loopback device. */
+  #hasOneEach(devices: ReadonlySet<string>): boolean {
+    return devices.size - 1 >= this.#options.index.addressedCount;
+  }
+
+  #read(): ReadonlySet<string> | undefined {
+    const { monotonicMs, readDevices } = this.#options;
+    const devices = readDevices();
+    this.#reading = { atMs: monotonicMs(), devices };
+    return devices;
+  }
+}
+
+/**
+ * The devices of the network namespace that this process is in, by number and name, from one small file:
+ * `/sys` shows those of the namespace that it was mounted in.
+ */
+export function procDevices(path = "/proc/self/net/igmp"): ReadDevices {
+  return () => {
+    try {
+      const table = readFileSync(path, "latin1");
+      return new Set([...table.matchAll(/^(\d+\s+\S+)/gm)].map(([, device = ""]) => device));
+    } catch {
+      return undefined;
+    }
+  };
+}

@@ -131,11 +131,14 @@ export class PodSessions {
   #refresh(known: Decided): void {
     if (known.isRefreshing) return;
     known.isRefreshing = true;
-    this.#decide(known.pod, known.rules).catch((error: unknown) => {
-      // A refusal has taken the session away; whatever could not be read leaves it as it is.
-      known.isRefreshing = false;
-      void error;
-    });
+    this.#decide(known.pod, known.rules)
+      .catch(() => {
+        // A refusal has taken the session away; whatever could not be read leaves it as it is.
+      })
+      .finally(() => {
+        // Also after what could not be read, which fails nothing: it is to be tried again.
+        known.isRefreshing = false;
+      });
   }
 }
 

@@ -95,6 +95,23 @@ describe("the session of a pod", () => {
     expect(await arnOf(all.sessionFor(podOf()))).toBe(APP);
   });
 
+  it("goes with an annotation that was taken away while it could not be read", async () => {
+    const all = sessions();
+    const pod = podOf();
+    await all.sessionFor(pod);
+    failure = new CrossroleError("ERR_KUBERNETES_UNAVAILABLE", "away");
+    nowMs = 30_001;
+    void all.sessionFor(pod);
+    await settled();
+
+    failure = undefined;
+    owners = { serviceAccount: {}, namespace: {} };
+    void all.sessionFor(pod);
+    await settled();
+
+    await expect(all.sessionFor(pod)).rejects.toMatchObject({ code: "ERR_ROLE_UNASSOCIATED" });
+  });
+
   it("of a pod that was never decided is not had while annotations cannot be read", async () => {
     failure = new CrossroleError("ERR_KUBERNETES_UNAVAILABLE", "away");
 

@@ -35,6 +35,8 @@ interface Decided {
 export class PodSessions {
   readonly #options: PodSessionsOptions;
   readonly #decided = new Map<string, Decided>();
+  /** Whether a session has gone, or has become another, since {@link retain} last told of it. */
+  #hasLetGo = false;
 
   constructor(options: PodSessionsOptions) {
     this.#options = options;
@@ -81,11 +83,32 @@ export class PodSessions {
       .map(({ pod }) => pod);
   }
 
-  /** Lets go of every pod but those that `isWanted`. Whether there was one to let go of. */
+  /**
+   * Lets go of every pod but those that `isWanted`. Whether a session has gone since the last time,
+   * in this way or because the pod was refused it.
+   */
   retain(isWanted: (uid: string) => boolean): boolean {
-    const before = this.#decided.size;
-    for (const uid of this.#decided.keys()) if (!isWanted(uid)) this.#decided.delete(uid);
-    return this.#decided.size < before;
+    for (const uid of this.#decided.keys()) if (!isWanted(uid)) this.#letGo(uid);
+    const hasLetGo = this.#hasLetGo;
+    this.#hasLetGo = false;
+    return hasLetGo;
+  }
+
+  /**
+   * Decides anew, in the background, whatever is old: clients ask once an hour, and credentials are
+   * renewed for them meanwhile, so that a request alone would be too late to notice.
+   *
+   * @param podOf the pod with that UID as it is known now
+   */
+  refresh(podOf: (uid: string) => Pod | undefined): void {
+    const decide = async (pod: Pod) => await this.sessionFor(pod);
+    for (const uid of this.#decided.keys()) {
+      const pod = podOf(uid);
+      if (pod === undefined) continue;
+      decide(pod).catch(() => {
+        // A refusal has taken the session away; the pod is told so when it asks.
+      });
+    }
   }
 
   /** While annotations cannot be read, what was decided for the same pod stands. */
@@ -104,7 +127,7 @@ export class PodSessions {
 
   #keep(pod: Pod, rules: RoleRules, decision: Decision): CallerSession {
     if (decision.role === undefined) {
-      this.#decided.delete(pod.uid);
+      this.#letGo(pod.uid);
       const message = `pod ${nameOf(pod)} gets no role: ${decision.reason}`;
       throw new CrossroleError("ERR_ROLE_UNASSOCIATED", message);
     }
@@ -117,8 +140,14 @@ export class PodSessions {
       imdsV1: role.imdsV1,
     };
     const atMs = monotonicMs();
+    const before = this.#decided.get(pod.uid)?.caller.session ?? caller.session;
+    if (sessionKey(before) !== sessionKey(caller.session)) this.#hasLetGo = true;
     this.#decided.set(pod.uid, { pod, rules, atMs, caller, isRefreshing: false });
     return caller;
+  }
+
+  #letGo(uid: string): void {
+    if (this.#decided.delete(uid)) this.#hasLetGo = true;
   }
 
   #isOld({ pod, rules, atMs }: Decided): boolean {

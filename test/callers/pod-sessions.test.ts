@@ -112,6 +112,54 @@ describe("the session of a pod", () => {
     await expect(all.sessionFor(pod)).rejects.toMatchObject({ code: "ERR_ROLE_UNASSOCIATED" });
   });
 
+  it("goes with an annotation that was taken away though nobody asks", async () => {
+    const all = sessions();
+    const pod = podOf();
+    await all.sessionFor(pod);
+    owners = { serviceAccount: {}, namespace: {} };
+
+    nowMs = 30_000;
+    all.refresh(() => pod);
+    await settled();
+    expect(all.sessions()).toHaveLength(1);
+
+    nowMs = 30_001;
+    all.refresh(() => pod);
+    await settled();
+
+    expect(all.sessions()).toEqual([]);
+    expect(all.retain(() => true)).toBe(true);
+    expect(all.retain(() => true)).toBe(false);
+  });
+
+  it("goes with the rule that gave it though nobody asks", () => {
+    rules = ASSOCIATED;
+    const all = sessions();
+    const pod = podOf();
+    void all.sessionFor(pod);
+
+    rules = rulesOf("");
+    all.refresh(() => pod);
+
+    expect(all.sessions()).toEqual([]);
+  });
+
+  it("changes with the pod's own annotation though nobody asks", async () => {
+    rules = rulesOf(`
+kubernetes: { annotations: { crossrole: { roles: ["reader", "writer"] } } }`);
+    owners = { serviceAccount: {}, namespace: {} };
+    const all = sessions();
+    await all.sessionFor(podOf({ annotations: { "crossrole.dev/role": "reader" } }));
+
+    all.refresh(() => podOf({ annotations: { "crossrole.dev/role": "writer" } }));
+    await settled();
+
+    expect(all.sessions().map(({ roleArn }) => roleArn)).toEqual([
+      "arn:aws:iam::333333333333:role/writer",
+    ]);
+    expect(all.retain(() => true)).toBe(true);
+  });
+
   it("of a pod that was never decided is not had while annotations cannot be read", async () => {
     failure = new CrossroleError("ERR_KUBERNETES_UNAVAILABLE", "away");
 

@@ -2,7 +2,7 @@
 import type { AnnotationRules, Association, LegacyAnnotations, Role } from "../config/types.ts";
 import { parseRoleArn } from "../credentials/role-arn.ts";
 import type { Pod } from "../kubernetes/pod.ts";
-import { annotatedRole } from "./annotated-role.ts";
+import { annotatedRole, lostInFirstCall } from "./annotated-role.ts";
 import { fitsGlob } from "./glob.ts";
 import { permittedByKiam, permittedByList } from "./permitted.ts";
 
@@ -94,6 +94,13 @@ const ownAnnotation: Look = (pod, rules, owners) => {
   if (typeof role === "string") {
     return refused(
       `${where} is ${JSON.stringify(wanted)}: no role of the configuration, and ${role}`,
+    );
+  }
+  const lost = lostInFirstCall(role);
+  if (lost !== undefined) {
+    return refused(
+      `${where} is ${wanted}, which has ${lost}: a pod's own token assumes it first, and ` +
+        "AssumeRoleWithWebIdentity takes no such thing; let another role assume it (via), or name a base",
     );
   }
   const names = [wanted, role.arn];

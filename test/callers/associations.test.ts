@@ -98,6 +98,30 @@ describe("crossrole.dev/role", () => {
     },
   );
 
+  it.each([
+    ["externalId", { externalId: "7f2c" }],
+    ["sourceIdentity", { sourceIdentity: "who" }],
+    ["sessionTags", { sessionTags: { team: "a" } }],
+    ["via[0].externalId", { via: [{ arn: APP, externalId: "7f2c" }] }],
+  ])("never gives a role without its %s, which a pod's token cannot carry", (setting, more) => {
+    const all = rulesOf(rules);
+    const reader = all.roles.get("reader");
+    if (reader === undefined) throw new TypeError("it is there");
+    const give = (role: object) =>
+      roleFor(
+        wants("reader"),
+        { ...all, roles: new Map([["reader", { ...reader, ...role }]]) },
+        owners(),
+      );
+
+    expect(give(more)).toMatchObject({
+      role: undefined,
+      reason: expect.stringContaining(`which has ${setting}: a pod's own token assumes it first`),
+    });
+    expect(give({ ...more, namesBase: true }).role?.name).toBe("reader");
+    expect(give({ ...more, via: [{ arn: APP }] }).role?.name).toBe("reader");
+  });
+
   it("on the pod goes before the one on its service account, and is not passed over for it", () => {
     const serviceAccount = { "crossrole.dev/role": "reader" };
 

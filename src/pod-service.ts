@@ -77,7 +77,15 @@ export class PodService {
     });
     const { audience } = settings;
     const { requestToken, reviewToken } = api;
-    this.#tokens = new PodTokens({ index, audience, requestToken, reviewToken, find, now });
+    this.#tokens = new PodTokens({
+      index,
+      audience,
+      requestToken,
+      reviewToken,
+      find,
+      now,
+      monotonicMs,
+    });
     this.#prefetch = new Prefetch((uid) => this.#obtain(uid));
     index.listen((change) => this.#changed(change));
     this.#sweep = setInterval(() => {

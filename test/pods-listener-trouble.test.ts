@@ -137,6 +137,37 @@ describe("a pod that was replaced behind the back of the watch", () => {
   });
 });
 
+describe("a pod's own token", () => {
+  const show = (at: PodScene, name: string) => {
+    const pod = at.api.world.pods.get(`team-a/${name}`);
+    const of = { namespace: "team-a", serviceAccount: "reader", ...(pod && { pod }) };
+    const headers = { Authorization: at.api.tokens.issue(of, ["sts.amazonaws.com"]) };
+    return request(at.url, "/v1/credentials", { headers });
+  };
+
+  it("serves before the watch has told of the pod", async () => {
+    const started = await start();
+    started.addPod("web-1", "127.0.0.11");
+    await roleAt(started, "127.0.0.11");
+    started.api.fault({ kind: "reset", path: "watch=1" });
+    started.api.cutWatches();
+    await vi.waitFor(() => expect(started.api.watchCount).toBe(0));
+    started.addPod("web-2", "127.0.0.12");
+
+    expect((await show(started, "web-2")).status).toBe(200);
+  });
+
+  it("is put off, and not refused, while no pod is known and none can be looked for", async () => {
+    const started = await start({ api: { grants: { impersonation: false, rbac: false } } });
+    started.addPod("web-1", "127.0.0.11");
+
+    const { status, body } = await show(started, "web-1");
+
+    expect(status).toBe(500);
+    expect(JSON.parse(body)).toMatchObject({ code: "ERR_CALLER_PENDING" });
+  });
+});
+
 describe("a reload", () => {
   it("takes a role away at once, and gives another", async () => {
     const started = await start();

@@ -137,14 +137,15 @@ describe("a pod that was replaced behind the back of the watch", () => {
   });
 });
 
-describe("a pod's own token", () => {
-  const show = (at: PodScene, name: string) => {
-    const pod = at.api.world.pods.get(`team-a/${name}`);
-    const of = { namespace: "team-a", serviceAccount: "reader", ...(pod && { pod }) };
-    const headers = { Authorization: at.api.tokens.issue(of, ["sts.amazonaws.com"]) };
-    return request(at.url, "/v1/credentials", { headers });
-  };
+/** The pod called `name` asks with its own token. */
+function show(at: PodScene, name: string) {
+  const pod = at.api.world.pods.get(`team-a/${name}`);
+  const of = { namespace: "team-a", serviceAccount: "reader", ...(pod && { pod }) };
+  const headers = { Authorization: at.api.tokens.issue(of, ["sts.amazonaws.com"]) };
+  return request(at.url, "/v1/credentials", { headers });
+}
 
+describe("a pod's own token", () => {
   it("serves before the watch has told of the pod", async () => {
     const started = await start();
     started.addPod("web-1", "127.0.0.11");

@@ -14,6 +14,9 @@ import type { CallerSession } from "./types.ts";
 /** How old a decision may be that annotations of other objects have a part in: they are not watched. */
 const ANNOTATIONS_MS = 30_000;
 
+/** How long a refusal stands for a pod that asks in a loop: patterns of its namespace cost time. */
+const REFUSED_MS = 5_000;
+
 export interface PodSessionsOptions {
   /** What the configuration says now; another object after each reload. */
   readonly rules: () => RoleRules;
@@ -32,9 +35,16 @@ interface Decided {
   isRefreshing: boolean;
 }
 
+interface Refused {
+  readonly rules: RoleRules;
+  readonly atMs: number;
+  readonly error: CrossroleError;
+}
+
 export class PodSessions {
   readonly #options: PodSessionsOptions;
   readonly #decided = new Map<string, Decided>();
+  readonly #refused = new WeakMap<Pod, Refused>();
   /** Whether a session has gone, or has become another, since {@link retain} last told of it. */
   #hasLetGo = false;
 
@@ -57,7 +67,7 @@ export class PodSessions {
     }
     const associated = associationFor(pod, rules);
     if (associated !== undefined) return this.#keep(pod, rules, associated);
-    if (heedsAnnotations(rules)) return this.#decide(pod, rules);
+    if (heedsAnnotations(rules)) return this.#refusal(pod, rules) ?? this.#decide(pod, rules);
     return this.#keep(pod, rules, roleFor(pod, rules, NO_ANNOTATIONS));
   }
 
@@ -111,6 +121,13 @@ export class PodSessions {
     }
   }
 
+  #refusal(pod: Pod, rules: RoleRules): Promise<never> | undefined {
+    const refused = this.#refused.get(pod);
+    if (refused?.rules !== rules) return undefined;
+    const ageMs = this.#options.monotonicMs() - refused.atMs;
+    return ageMs > REFUSED_MS ? undefined : Promise.reject(refused.error);
+  }
+
   /** While annotations cannot be read, what was decided for the same pod stands. */
   async #decide(pod: Pod, rules: RoleRules): Promise<CallerSession> {
     const owners = await this.#options
@@ -126,13 +143,15 @@ export class PodSessions {
   }
 
   #keep(pod: Pod, rules: RoleRules, decision: Decision): CallerSession {
+    const { hostname, node, monotonicMs } = this.#options;
     if (decision.role === undefined) {
       this.#letGo(pod.uid);
       const message = `pod ${nameOf(pod)} gets no role: ${decision.reason}`;
-      throw new CrossroleError("ERR_ROLE_UNASSOCIATED", message);
+      const error = new CrossroleError("ERR_ROLE_UNASSOCIATED", message);
+      this.#refused.set(pod, { rules, atMs: monotonicMs(), error });
+      throw error;
     }
     const { role } = decision;
-    const { hostname, node, monotonicMs } = this.#options;
     const caller = {
       caller: callerOf(pod),
       roleName: role.name,

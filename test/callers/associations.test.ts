@@ -175,6 +175,17 @@ describe("kube2iam's annotations", () => {
     },
   );
 
+  it.each([
+    ["longer than 8 KiB", ["app", "x".repeat(8_192)]],
+    ["more than 200 patterns", ["app", ...Array.from({ length: 200 }, () => "x")]],
+    ["more than 200 patterns, or one of more than 2048", ["app", "x".repeat(2_049)]],
+  ])("give nothing by a list that is out of all proportion: %s", (why, list) => {
+    expect(decide(rules, wants("app"), allows(JSON.stringify(list)))).toMatchObject({
+      arn: undefined,
+      reason: expect.stringContaining(why),
+    });
+  });
+
   it("give nothing in a namespace that says nothing", () => {
     expect(decide(rules, wants("app")).arn).toBeUndefined();
   });
@@ -206,8 +217,8 @@ describe("kiam's annotations", () => {
     },
   );
 
-  it.each(["", "ap", "role/app", "app$|nothing(", "(a+)+b", "((a))*", "x".repeat(2_000)])(
-    "give nothing by a part of the ARN, a broken expression, or one that could run for ever: %s",
+  it.each(["", "ap", "role/app", "app$|nothing(", "dev)|(.*", "(?=a)app", "x".repeat(2_000)])(
+    "give nothing by a part of the ARN, a broken expression, or one that is not supported: %s",
     (pattern) => {
       expect(decide(rules, wants("app"), permits(pattern)).arn).toBeUndefined();
     },

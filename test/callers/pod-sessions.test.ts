@@ -14,10 +14,11 @@ associations: [{ namespace: team-a, serviceAccount: reader, role: reader }]`);
 let nowMs: number;
 let owners: OwnerAnnotations;
 let failure: CrossroleError | undefined;
+let readings: number;
 let rules: ReturnType<typeof rulesOf>;
 
 beforeEach(() => {
-  nowMs = 0;
+  nowMs = readings = 0;
   owners = { serviceAccount: { "eks.amazonaws.com/role-arn": APP }, namespace: {} };
   failure = undefined;
   rules = IRSA;
@@ -26,8 +27,10 @@ beforeEach(() => {
 function sessions(): PodSessions {
   return new PodSessions({
     rules: () => rules,
-    ownerAnnotations: () =>
-      failure === undefined ? Promise.resolve(owners) : Promise.reject(failure),
+    ownerAnnotations: () => {
+      readings++;
+      return failure === undefined ? Promise.resolve(owners) : Promise.reject(failure);
+    },
     hostname: "host",
     node: "n1",
     monotonicMs: () => nowMs,
@@ -158,6 +161,23 @@ kubernetes: { annotations: { crossrole: { roles: ["reader", "writer"] } } }`);
       "arn:aws:iam::333333333333:role/writer",
     ]);
     expect(all.retain(() => true)).toBe(true);
+  });
+
+  it("that is refused is refused for 5 s without another look", async () => {
+    owners = { serviceAccount: {}, namespace: {} };
+    const all = sessions();
+    const pod = podOf();
+    const refusal = { code: "ERR_ROLE_UNASSOCIATED" };
+    await expect(all.sessionFor(pod)).rejects.toMatchObject(refusal);
+
+    nowMs = 5_000;
+    await expect(all.sessionFor(pod)).rejects.toMatchObject(refusal);
+    expect(readings).toBe(1);
+
+    owners = { serviceAccount: { "eks.amazonaws.com/role-arn": APP }, namespace: {} };
+    expect(await arnOf(all.sessionFor(podOf()))).toBe(APP);
+    nowMs = 5_001;
+    expect(await arnOf(all.sessionFor(pod))).toBe(APP);
   });
 
   it("of a pod that was never decided is not had while annotations cannot be read", async () => {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { startDaemon } from "../src/daemon.ts";
@@ -119,7 +119,7 @@ describe("while the API server is away", () => {
 
 describe("a pod that was replaced behind the back of the watch", () => {
   it("is found out by the token request: the old pod's metadata token is refused, and a new one serves", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    vi.useFakeTimers({ toFake: ["Date", "performance"] });
     const started = await start(IRSA);
     started.addPod("web-1", "127.0.0.11");
     expect(await roleAt(started, "127.0.0.11")).toBe(404);
@@ -127,8 +127,8 @@ describe("a pod that was replaced behind the back of the watch", () => {
     started.api.world.deletePod("team-a", "web-1");
     const uid = started.addPod("web-1", "127.0.0.11");
     annotate(started);
-    // What was read of the service account is good for half a minute.
-    vi.setSystemTime(Date.now() + 31_000);
+    // What was read of the service account is good for half a minute, and a refusal for 5 s.
+    vi.advanceTimersByTime(31_000);
 
     expect(await roleAt(started, "127.0.0.11")).toBe(401);
     expect(await roleAt(started, "127.0.0.11")).toBe(READER);
@@ -167,6 +167,29 @@ describe("a pod's own token", () => {
     expect(status).toBe(500);
     expect(JSON.parse(body)).toMatchObject({ code: "ERR_CALLER_PENDING" });
   });
+});
+
+it("a pod takes no more than 64 connections, and leaves all others to the rest", async () => {
+  const started = await start();
+  started.addPod("web-1", "127.0.0.11");
+  started.addPod("web-2", "127.0.0.12");
+  const { port } = new URL(started.url);
+  const sockets = Array.from({ length: 70 }, () =>
+    connect({ host: "127.0.0.1", port: Number(port), localAddress: "127.0.0.11" }),
+  );
+  let closed = 0;
+  for (const socket of sockets) socket.on("error", () => undefined).once("close", () => closed++);
+
+  await vi.waitFor(() => expect(closed).toBe(6));
+  expect(await roleAt(started, "127.0.0.12")).toBe(READER);
+  expect(started.log.lines).toContainEqual(
+    expect.objectContaining({
+      fields: expect.objectContaining({
+        reason: "there is no connection to be had: the peer has 64 already",
+      }),
+    }),
+  );
+  for (const socket of sockets) socket.destroy();
 });
 
 describe("a reload", () => {

@@ -4,7 +4,7 @@ import { parseRoleArn } from "../credentials/role-arn.ts";
 import type { Pod } from "../kubernetes/pod.ts";
 import { annotatedRole, lostInFirstCall } from "./annotated-role.ts";
 import { fitsGlob } from "./glob.ts";
-import { permittedByKiam, permittedByList } from "./permitted.ts";
+import { fitsAny, fitsRole, permittedByKiam, permittedByList } from "./permitted.ts";
 
 /** What the configuration says of pods. */
 export interface RoleRules {
@@ -104,11 +104,11 @@ const ownAnnotation: Look = (pod, rules, owners) => {
     );
   }
   const names = [wanted, role.arn];
-  const pattern = own.roles.find((glob) => names.some((name) => fitsGlob(glob, name)));
+  const pattern = own.roles.find((glob) => fitsRole(glob, names));
   if (pattern !== undefined) {
     return { role, why: `${where} gives ${wanted}, allowed by ${pattern} in the configuration` };
   }
-  const permitted = permittedByList(owners.namespace[OWN_ALLOWED], names);
+  const permitted = permittedByList(owners.namespace[OWN_ALLOWED], names, fitsRole);
   if (permitted.ok) return { role, why: `${where} gives ${wanted}, allowed by the namespace` };
   return refused(
     `${where} is ${wanted}, which is allowed neither by kubernetes.annotations.crossrole.roles nor by ` +
@@ -144,7 +144,10 @@ const legacyAnnotation: Look = (pod, { annotations: { legacy } }, owners) => {
   if (typeof role === "string") return refused(`${LEGACY} is ${JSON.stringify(wanted)}: ${role}`);
   const [annotation, permitted] =
     legacy.kind === "kube2iam"
-      ? [LEGACY_ALLOWED, permittedByList(owners.namespace[LEGACY_ALLOWED], [role.arn, wanted])]
+      ? [
+          LEGACY_ALLOWED,
+          permittedByList(owners.namespace[LEGACY_ALLOWED], [role.arn, wanted], fitsAny),
+        ]
       : [
           LEGACY_PERMITTED,
           permittedByKiam(owners.namespace[LEGACY_PERMITTED], role.arn, wanted, legacy.unanchored),

@@ -13,8 +13,29 @@ export interface Permitted {
   readonly why: string;
 }
 
-/** A JSON array of globs, of which one must fit one of `names` as a whole. */
-export function permittedByList(list: string | undefined, names: readonly string[]): Permitted {
+/**
+ * Whether `glob` fits one of `names`: an ARN only where it begins as one, a name only where it does
+ * not. `*-reader` is meant for names, and would else allow every account's role that ends so. `*` is
+ * everything.
+ */
+export function fitsRole(glob: string, names: readonly string[]): boolean {
+  return names.some(
+    (name) =>
+      (glob === "*" || name.startsWith("arn:") === glob.startsWith("arn:")) && fitsGlob(glob, name),
+  );
+}
+
+/** As kube2iam has it: over the ARN too, however the glob begins. */
+export function fitsAny(glob: string, names: readonly string[]): boolean {
+  return names.some((name) => fitsGlob(glob, name));
+}
+
+/** A JSON array of globs, of which one must fit one of `names` as a whole, in the way of `fits`. */
+export function permittedByList(
+  list: string | undefined,
+  names: readonly string[],
+  fits: typeof fitsRole,
+): Permitted {
   if (list === undefined) return { ok: false, why: "the annotation is absent" };
   if (list.length > MAX_LIST) return { ok: false, why: "the annotation is longer than 8 KiB" };
   const globs = parsedList(list);
@@ -25,7 +46,7 @@ export function permittedByList(list: string | undefined, names: readonly string
       why: "the annotation has more than 200 patterns, or one of more than 2048",
     };
   }
-  const ok = globs.some((glob) => names.some((name) => fitsGlob(glob, name)));
+  const ok = globs.some((glob) => fits(glob, names));
   return { ok, why: ok ? "a pattern fits" : "no pattern fits" };
 }
 

@@ -80,6 +80,25 @@ describe("crossrole.dev/role", () => {
     },
   );
 
+  it.each([
+    ["*-reader", "arn:aws:iam::999999999999:role/prod-reader", false],
+    ["*:role/prod-*", "arn:aws:iam::999999999999:role/prod-reader", false],
+    ["arn:*-reader", "arn:aws:iam::999999999999:role/prod-reader", true],
+    ["*", "arn:aws:iam::999999999999:role/prod-reader", true],
+    ["*", "writer", true],
+    ["*r", "writer", true],
+    ["arn:aws:iam::333333333333:role/*", "writer", true],
+  ])("a pattern for names is none for ARNs: %s allows %s: %s", (glob, role, isAllowed) => {
+    const byConfig = `kubernetes: { annotations: { crossrole: { roles: ["${glob}"] } } }`;
+    const namespace = { "crossrole.dev/allowed-roles": JSON.stringify([glob]) };
+    const byNamespace = `kubernetes: { annotations: { crossrole: { roles: ["none"] } } }`;
+
+    expect(decide(byConfig, wants(role)).role !== undefined).toBe(isAllowed);
+    expect(decide(byNamespace, wants(role), owners({ namespace })).role !== undefined).toBe(
+      isAllowed,
+    );
+  });
+
   it("gives what the namespace allows, by name or by ARN", () => {
     const namespace = {
       "crossrole.dev/allowed-roles": '["writer", "arn:aws:iam::1111*:role/app"]',
@@ -184,6 +203,10 @@ describe("kube2iam's annotations", () => {
       arn: undefined,
       reason: expect.stringContaining(why),
     });
+  });
+
+  it("are permitted by a pattern that fits the end of the ARN, as in kube2iam", () => {
+    expect(decide(rules, wants(APP), allows('["*role/app"]')).arn).toBe(APP);
   });
 
   it("give nothing in a namespace that says nothing", () => {

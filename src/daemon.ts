@@ -227,6 +227,8 @@ export class Daemon {
         hosts: () => this.#targets.get(key)?.listener.hosts ?? listener.hosts,
         onRefused,
         handle: this.#face(key, onRefused),
+        connectionsPerPeer: () =>
+          this.#targets.get(key)?.listener.kind === "pods" ? CONNECTIONS_PER_POD : undefined,
       });
     }
     if (operations !== undefined && this.#metrics !== NO_METRICS) {
@@ -288,6 +290,12 @@ export class Daemon {
     return roleOf(roleName, config, this.#options.hostname);
   }
 }
+
+/**
+ * A pod's clients hold one or two, and a node's pods share a listener of 4,096: a few that take all they
+ * can get must not be able to leave nothing to the others.
+ */
+const CONNECTIONS_PER_POD = 64;
 
 /** The key of the operations listener: no address looks like it. */
 const OPERATIONS = "operations";

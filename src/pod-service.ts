@@ -18,7 +18,7 @@ import type { NodeApi } from "./node-api.ts";
 import { PodTokens } from "./pod-tokens.ts";
 import { Prefetch } from "./prefetch.ts";
 
-/** How often pods are looked for whose grace has ended without a word of it: their sessions end within 60 s. */
+/** How often pods are looked for whose grace or annotation has ended without a word of it: their sessions end within 60 s. */
 const SWEEP_MS = 10_000;
 
 export interface PodServiceOptions {
@@ -86,10 +86,21 @@ export class PodService {
     });
     const { audience } = settings;
     const { requestToken, reviewToken } = api;
-    this.#tokens = new PodTokens({ index, audience, requestToken, reviewToken, find, now });
+    this.#tokens = new PodTokens({
+      index,
+      audience,
+      requestToken,
+      reviewToken,
+      find,
+      now,
+      monotonicMs,
+    });
     this.#prefetch = new Prefetch((uid) => this.#obtain(uid));
     index.listen((change) => this.#changed(change));
-    this.#sweep = setInterval(() => this.#endGone(), SWEEP_MS).unref();
+    this.#sweep = setInterval(() => {
+      this.#endGone();
+      this.#sessions.refresh((uid) => this.#index.get(uid));
+    }, SWEEP_MS).unref();
   }
 
   /** What the API server tells is told to this. */

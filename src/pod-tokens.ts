@@ -1,20 +1,20 @@
 /** @module The identity tokens of pods: shown by the pod itself, or made for it by the API server. */
-import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import { ClaimedPods } from "./callers/claimed-pods.ts";
 import type { PodIndex } from "./callers/pod-index.ts";
 import { isLive } from "./callers/pod-index.ts";
+import { claimsOf } from "./callers/token-claims.ts";
+import type { TokenClaims } from "./callers/token-claims.ts";
 import type { IdentityToken, PodIdentity } from "./credentials/types.ts";
 import { CrossroleError } from "./errors.ts";
 import type { Pod } from "./kubernetes/pod.ts";
+import { PodTokenReviews } from "./pod-token-reviews.ts";
 
 /** A token with less life than this is not shown any more: 1 minute. */
 const SPARE_MS = 60_000;
 
-/** Tokens in hand, and digests of tokens that were reviewed: some for each pod of a large node. */
+/** Tokens in hand: some for each pod of a large node. */
 const MAX_TOKENS = 1_000;
-
-/** For how long a token that was refused is not reviewed again. */
-const REFUSED_MS = 10_000;
 
 interface Token {
   readonly token: string;
@@ -37,17 +37,21 @@ export interface PodTokensOptions {
   /** The pod of that name as the API server knows it now. */
   readonly find: (pod: Pick<Pod, "namespace" | "name">) => Promise<Pod | undefined>;
   readonly now: () => number;
+  readonly monotonicMs: () => number;
 }
 
 export class PodTokens {
   readonly #options: PodTokensOptions;
   /** What is in hand, by pod: the last one made, or shown. */
   readonly #held = new LRUCache<string, Token & { readonly isShown: boolean }>({ max: MAX_TOKENS });
-  /** By digest: the pod's UID once it was reviewed. */
-  readonly #reviewed = new LRUCache<string, Promise<string>>({ max: MAX_TOKENS });
+  readonly #claimed: ClaimedPods;
+  readonly #reviews: PodTokenReviews;
 
   constructor(options: PodTokensOptions) {
     this.#options = options;
+    this.#claimed = new ClaimedPods(options);
+    const ask = (token: string, claims: TokenClaims) => this.#ask(token, claims);
+    this.#reviews = new PodTokenReviews({ ask, now: options.now });
   }
 
   /**
@@ -73,23 +77,21 @@ export class PodTokens {
   /**
    * The pod whose own token this is, as the API server says: asked once for each token.
    *
-   * @throws {@link CrossroleError} `ERR_TOKEN_INVALID`; `ERR_KUBERNETES_UNAVAILABLE` or
-   * `ERR_KUBERNETES_DENIED` when it cannot be asked.
+   * @throws {@link CrossroleError} `ERR_TOKEN_INVALID`; `ERR_CALLER_PENDING` while it is not known;
+   * `ERR_KUBERNETES_UNAVAILABLE` or `ERR_KUBERNETES_DENIED` when the API server cannot be asked.
    */
   async podOf(token: string): Promise<Pod> {
-    const { index, now } = this.#options;
+    const { index, audience, now } = this.#options;
     const claims = claimsOf(token);
-    const claimed = index.get(claims?.uid ?? "");
-    // Whoever is no pod of this node costs the API server nothing.
-    if (claims === undefined || claimed === undefined || !isLive(claimed, now())) {
+    if (claims === undefined) throw invalid("is not the token of a pod");
+    if (claims.expiration.getTime() <= now()) throw invalid("has expired");
+    if (!claims.audiences.includes(audience)) throw invalid(`has not the audience ${audience}`);
+    // Whoever is no pod of this node costs the API server no review.
+    const claimed = await this.#claimed.find(claims);
+    if (claimed === undefined || !isLive(claimed, now())) {
       throw invalid("is not the token of a pod of this node");
     }
-    if (claims.expiration.getTime() <= now()) throw invalid("has expired");
-    if (!claims.audiences.includes(this.#options.audience)) {
-      throw invalid(`has not the audience ${this.#options.audience}`);
-    }
-    const uid = await this.#review(token, claims.expiration);
-    const pod = index.get(uid);
+    const pod = index.get(await this.#reviews.uidOf(token, claims));
     if (pod !== undefined && isLive(pod, now())) return pod;
     throw invalid("is the token of a pod that has ended");
   }
@@ -99,22 +101,7 @@ export class PodTokens {
     this.#held.delete(uid);
   }
 
-  #review(token: string, expiration: Date): Promise<string> {
-    const digest = createHash("sha256").update(token).digest("base64url");
-    let known = this.#reviewed.get(digest);
-    if (known !== undefined) return known;
-    known = this.#ask(token, expiration);
-    this.#reviewed.set(digest, known, { ttl: expiration.getTime() - this.#options.now() });
-    known.catch((error: unknown) => {
-      const isRefused = error instanceof CrossroleError && error.code === "ERR_TOKEN_INVALID";
-      // What could not be asked is asked again by the next request.
-      if (isRefused && known !== undefined) this.#reviewed.set(digest, known, { ttl: REFUSED_MS });
-      else this.#reviewed.delete(digest);
-    });
-    return known;
-  }
-
-  async #ask(token: string, expiration: Date): Promise<string> {
+  async #ask(token: string, { expiration }: TokenClaims): Promise<string> {
     const reviewed = await this.#options.reviewToken(token);
     const pod = this.#options.index.get(reviewed?.uid ?? "");
     const isOfPod =
@@ -143,36 +130,6 @@ export class PodTokens {
     const said = error instanceof Error ? error.message : "";
     throw new CrossroleError("ERR_KUBERNETES_UNAVAILABLE", said, { cause: error });
   }
-}
-
-interface Claims {
-  readonly uid: string;
-  readonly expiration: Date;
-  readonly audiences: readonly string[];
-}
-
-/** What a token says of itself: enough to spare the API server a question, and never believed. */
-function claimsOf(token: string): Claims | undefined {
-  if (token.length > 16_384 || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) return undefined;
-  try {
-    const claims: unknown = JSON.parse(
-      Buffer.from(token.split(".")[1] ?? "", "base64url").toString(),
-    );
-    const uid = partOf(partOf(partOf(claims, "kubernetes.io"), "pod"), "uid");
-    const exp = partOf(claims, "exp");
-    const aud = partOf(claims, "aud");
-    if (typeof uid !== "string" || typeof exp !== "number") return undefined;
-    const audiences = (Array.isArray(aud) ? aud : [aud]).filter((one) => typeof one === "string");
-    return { uid, expiration: new Date(exp * 1000), audiences };
-  } catch {
-    return undefined;
-  }
-}
-
-function partOf(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null && Object.hasOwn(value, name)
-    ? Reflect.get(value, name)
-    : undefined;
 }
 
 function invalid(what: string): CrossroleError {

@@ -3,6 +3,9 @@
 /** Pods whose credentials are obtained at once: STS's own budget is for those that ask. */
 const AT_ONCE = 4;
 
+/** How long one may keep others waiting. A call that hangs goes on, without its place. */
+const HOLD_MS = 2_000;
+
 export class Prefetch<T> {
   readonly #obtain: (one: T) => Promise<unknown>;
   readonly #waiting = new Set<T>();
@@ -32,14 +35,28 @@ export class Prefetch<T> {
     if (one === undefined || this.#running >= AT_ONCE) return;
     this.#waiting.delete(one);
     this.#running++;
+    const leave = once(() => {
+      this.#running--;
+      this.#next();
+    });
+    const timer = setTimeout(leave, HOLD_MS).unref();
     this.#obtain(one)
       .catch(() => {
         // Reported where it is made; whoever asks is told so, and it is tried again.
       })
       .finally(() => {
-        this.#running--;
-        this.#next();
+        clearTimeout(timer);
+        leave();
       });
     this.#next();
   }
+}
+
+function once(run: () => void): () => void {
+  let hasRun = false;
+  return () => {
+    if (hasRun) return;
+    hasRun = true;
+    run();
+  };
 }

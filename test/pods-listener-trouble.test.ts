@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { startDaemon } from "../src/daemon.ts";
@@ -119,7 +119,7 @@ describe("while the API server is away", () => {
 
 describe("a pod that was replaced behind the back of the watch", () => {
   it("is found out by the token request: the old pod's metadata token is refused, and a new one serves", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    vi.useFakeTimers({ toFake: ["Date", "performance"] });
     const started = await start(IRSA);
     started.addPod("web-1", "127.0.0.11");
     expect(await roleAt(started, "127.0.0.11")).toBe(404);
@@ -127,14 +127,69 @@ describe("a pod that was replaced behind the back of the watch", () => {
     started.api.world.deletePod("team-a", "web-1");
     const uid = started.addPod("web-1", "127.0.0.11");
     annotate(started);
-    // What was read of the service account is good for half a minute.
-    vi.setSystemTime(Date.now() + 31_000);
+    // What was read of the service account is good for half a minute, and a refusal for 5 s.
+    vi.advanceTimersByTime(31_000);
 
     expect(await roleAt(started, "127.0.0.11")).toBe(401);
     expect(await roleAt(started, "127.0.0.11")).toBe(READER);
     const tokens = started.api.calls.filter(({ path }) => path.endsWith("/token"));
     expect(tokens.map(({ body }) => JSON.stringify(body).includes(uid))).toEqual([false, true]);
   });
+});
+
+/** The pod called `name` asks with its own token. */
+function show(at: PodScene, name: string) {
+  const pod = at.api.world.pods.get(`team-a/${name}`);
+  const of = { namespace: "team-a", serviceAccount: "reader", ...(pod && { pod }) };
+  const headers = { Authorization: at.api.tokens.issue(of, ["sts.amazonaws.com"]) };
+  return request(at.url, "/v1/credentials", { headers });
+}
+
+describe("a pod's own token", () => {
+  it("serves before the watch has told of the pod", async () => {
+    const started = await start();
+    started.addPod("web-1", "127.0.0.11");
+    await roleAt(started, "127.0.0.11");
+    started.api.fault({ kind: "reset", path: "watch=1" });
+    started.api.cutWatches();
+    await vi.waitFor(() => expect(started.api.watchCount).toBe(0));
+    started.addPod("web-2", "127.0.0.12");
+
+    expect((await show(started, "web-2")).status).toBe(200);
+  });
+
+  it("is put off, and not refused, while no pod is known and none can be looked for", async () => {
+    const started = await start({ api: { grants: { impersonation: false, rbac: false } } });
+    started.addPod("web-1", "127.0.0.11");
+
+    const { status, body } = await show(started, "web-1");
+
+    expect(status).toBe(500);
+    expect(JSON.parse(body)).toMatchObject({ code: "ERR_CALLER_PENDING" });
+  });
+});
+
+it("a pod takes no more than 64 connections, and leaves all others to the rest", async () => {
+  const started = await start();
+  started.addPod("web-1", "127.0.0.11");
+  started.addPod("web-2", "127.0.0.12");
+  const { port } = new URL(started.url);
+  const sockets = Array.from({ length: 70 }, () =>
+    connect({ host: "127.0.0.1", port: Number(port), localAddress: "127.0.0.11" }),
+  );
+  let closed = 0;
+  for (const socket of sockets) socket.on("error", () => undefined).once("close", () => closed++);
+
+  await vi.waitFor(() => expect(closed).toBe(6));
+  expect(await roleAt(started, "127.0.0.12")).toBe(READER);
+  expect(started.log.lines).toContainEqual(
+    expect.objectContaining({
+      fields: expect.objectContaining({
+        reason: "there is no connection to be had: the peer has 64 already",
+      }),
+    }),
+  );
+  for (const socket of sockets) socket.destroy();
 });
 
 describe("a reload", () => {

@@ -94,9 +94,12 @@ describe("a pod", () => {
     const started = await start();
     started.addPod("job-1", "127.0.0.13", { serviceAccount: "other" });
 
-    const answer = await started.ask("127.0.0.13");
+    const token = await request(started.url, "/latest/api/token", TOKEN_FROM("127.0.0.13"));
+    // boto3 goes on without a token that it could not have, and must get nothing then.
+    const list = await started.ask("127.0.0.13");
 
-    expect(answer).toMatchObject({ status: 404, body: "" });
+    expect(token).toMatchObject({ status: 500, body: "" });
+    expect(list).toMatchObject({ status: 404, body: "" });
     await vi.waitFor(() => expect(started.api.events).toHaveLength(1));
     expect(started.api.events[0]).toMatchObject({
       reason: "NoRole",
@@ -105,6 +108,20 @@ describe("a pod", () => {
       message: expect.stringContaining("no association fits service account team-a/other"),
     });
     expect(started.sts.calls).toEqual([]);
+  });
+
+  it("that has finished is not told that there are no tokens here", async () => {
+    const started = await start();
+    started.addPod("job-1", "127.0.0.11");
+    await started.ask("127.0.0.11");
+    started.api.world.finishPod("team-a", "job-1");
+
+    await vi.waitFor(async () => {
+      const answer = await request(started.url, "/latest/api/token", TOKEN_FROM("127.0.0.11"));
+      expect(answer).toMatchObject({ status: 500, body: "", headers: { connection: "close" } });
+    });
+    const list = "/latest/meta-data/iam/security-credentials/";
+    expect((await request(started.url, list, { from: "127.0.0.11" })).status).toBe(403);
   });
 
   it("that IAM refuses gets an Event that says which policy to change, in which account", async () => {

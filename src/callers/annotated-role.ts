@@ -45,3 +45,17 @@ export function annotatedRole(
     imdsV1: false,
   };
 }
+
+/**
+ * A setting of `role` that the pod's token cannot carry to the role that it assumes first. A role must
+ * not be had without what the configuration demands of its sessions. Where associations give roles,
+ * the configuration is refused; which ones annotations may name is not known there.
+ */
+export function lostInFirstCall(role: Role): string | undefined {
+  if (role.namesBase) return undefined;
+  const [hop] = role.via;
+  if (hop !== undefined) return hop.externalId === undefined ? undefined : "via[0].externalId";
+  if (role.externalId !== undefined) return "externalId";
+  if (role.sourceIdentity !== undefined) return "sourceIdentity";
+  return Object.keys(role.sessionTags).length > 0 ? "sessionTags" : undefined;
+}

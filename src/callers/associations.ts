@@ -2,9 +2,9 @@
 import type { AnnotationRules, Association, LegacyAnnotations, Role } from "../config/types.ts";
 import { parseRoleArn } from "../credentials/role-arn.ts";
 import type { Pod } from "../kubernetes/pod.ts";
-import { annotatedRole } from "./annotated-role.ts";
+import { annotatedRole, lostInFirstCall } from "./annotated-role.ts";
 import { fitsGlob } from "./glob.ts";
-import { permittedByKiam, permittedByList } from "./permitted.ts";
+import { fitsAny, fitsRole, permittedByKiam, permittedByList } from "./permitted.ts";
 
 /** What the configuration says of pods. */
 export interface RoleRules {
@@ -96,12 +96,19 @@ const ownAnnotation: Look = (pod, rules, owners) => {
       `${where} is ${JSON.stringify(wanted)}: no role of the configuration, and ${role}`,
     );
   }
+  const lost = lostInFirstCall(role);
+  if (lost !== undefined) {
+    return refused(
+      `${where} is ${wanted}, which has ${lost}: a pod's own token assumes it first, and ` +
+        "AssumeRoleWithWebIdentity takes no such thing; let another role assume it (via), or name a base",
+    );
+  }
   const names = [wanted, role.arn];
-  const pattern = own.roles.find((glob) => names.some((name) => fitsGlob(glob, name)));
+  const pattern = own.roles.find((glob) => fitsRole(glob, names));
   if (pattern !== undefined) {
     return { role, why: `${where} gives ${wanted}, allowed by ${pattern} in the configuration` };
   }
-  const permitted = permittedByList(owners.namespace[OWN_ALLOWED], names);
+  const permitted = permittedByList(owners.namespace[OWN_ALLOWED], names, fitsRole);
   if (permitted.ok) return { role, why: `${where} gives ${wanted}, allowed by the namespace` };
   return refused(
     `${where} is ${wanted}, which is allowed neither by kubernetes.annotations.crossrole.roles nor by ` +
@@ -137,7 +144,10 @@ const legacyAnnotation: Look = (pod, { annotations: { legacy } }, owners) => {
   if (typeof role === "string") return refused(`${LEGACY} is ${JSON.stringify(wanted)}: ${role}`);
   const [annotation, permitted] =
     legacy.kind === "kube2iam"
-      ? [LEGACY_ALLOWED, permittedByList(owners.namespace[LEGACY_ALLOWED], [role.arn, wanted])]
+      ? [
+          LEGACY_ALLOWED,
+          permittedByList(owners.namespace[LEGACY_ALLOWED], [role.arn, wanted], fitsAny),
+        ]
       : [
           LEGACY_PERMITTED,
           permittedByKiam(owners.namespace[LEGACY_PERMITTED], role.arn, wanted, legacy.unanchored),

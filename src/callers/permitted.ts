@@ -1,17 +1,52 @@
 /** @module What a namespace permits its pods: kube2iam's and our list of globs, kiam's regular expression. */
+import { expressionOf } from "./expression.ts";
 import { fitsGlob } from "./glob.ts";
+
+/** What an annotation may have: whoever owns a namespace writes it, and every pod in it pays. */
+const MAX_LIST = 8_192;
+const MAX_ENTRIES = 200;
+const MAX_ENTRY = 2_048;
+const MAX_PATTERN = 1_024;
 
 export interface Permitted {
   readonly ok: boolean;
   readonly why: string;
 }
 
-/** A JSON array of globs, of which one must fit one of `names` as a whole. */
-export function permittedByList(list: string | undefined, names: readonly string[]): Permitted {
+/**
+ * Whether `glob` fits one of `names`: an ARN only where it begins as one, a name only where it does
+ * not. `*-reader` is meant for names, and would else allow every account's role that ends so. `*` is
+ * everything.
+ */
+export function fitsRole(glob: string, names: readonly string[]): boolean {
+  return names.some(
+    (name) =>
+      (glob === "*" || name.startsWith("arn:") === glob.startsWith("arn:")) && fitsGlob(glob, name),
+  );
+}
+
+/** As kube2iam has it: over the ARN too, however the glob begins. */
+export function fitsAny(glob: string, names: readonly string[]): boolean {
+  return names.some((name) => fitsGlob(glob, name));
+}
+
+/** A JSON array of globs, of which one must fit one of `names` as a whole, in the way of `fits`. */
+export function permittedByList(
+  list: string | undefined,
+  names: readonly string[],
+  fits: typeof fitsRole,
+): Permitted {
   if (list === undefined) return { ok: false, why: "the annotation is absent" };
+  if (list.length > MAX_LIST) return { ok: false, why: "the annotation is longer than 8 KiB" };
   const globs = parsedList(list);
   if (globs === undefined) return { ok: false, why: "the annotation is no JSON array of texts" };
-  const ok = globs.some((glob) => names.some((name) => fitsGlob(glob, name)));
+  if (globs.length > MAX_ENTRIES || globs.some(({ length }) => length > MAX_ENTRY)) {
+    return {
+      ok: false,
+      why: "the annotation has more than 200 patterns, or one of more than 2048",
+    };
+  }
+  const ok = globs.some((glob) => fits(glob, names));
   return { ok, why: ok ? "a pattern fits" : "no pattern fits" };
 }
 
@@ -29,35 +64,14 @@ export function permittedByKiam(
     return { ok: false, why: "the annotation is absent" };
   }
   if (pattern.length > MAX_PATTERN) return { ok: false, why: "the pattern is too long" };
-  // The owner of a namespace writes it: what could run for ever is not run at all.
-  if (isCostly(pattern)) {
-    return { ok: false, why: "the pattern nests repetitions: write it without" };
+  // By itself: put between ^(?: and )$ as text, `dev)|(zzz` would undo both.
+  const expression = expressionOf(pattern);
+  if (expression === undefined) {
+    return { ok: false, why: "the pattern is no regular expression, or one that is not supported" };
   }
-  const expression = compiled(unanchored ? pattern : `^(?:${pattern})$`);
-  if (expression === undefined) return { ok: false, why: "the pattern is no regular expression" };
-  const ok = expression.test(arn) || expression.test(written);
+  const where = unanchored ? "anywhere" : "whole";
+  const ok = expression(arn, where) || expression(written, where);
   return { ok, why: ok ? "the pattern fits" : "the pattern does not fit" };
-}
-
-const MAX_PATTERN = 1_024;
-
-/**
- * Go's expressions, which kiam takes, run in linear time; JavaScript's may not. A group that is
- * repeated and holds a repetition or a choice, and two stars that can take the same text side by
- * side more than twice, are what makes them slow.
- */
-function isCostly(pattern: string): boolean {
-  const plain = pattern.replaceAll(/\\./g, "x").replaceAll(/\[(?:[^\]])*\]/g, "x");
-  if (/\([^()]*[*+{|][^()]*\)[*+{]/.test(plain) || /\([^)]*\(/.test(plain)) return true;
-  return (plain.match(/[*+{]/g) ?? []).length > 3;
-}
-
-function compiled(pattern: string): RegExp | undefined {
-  try {
-    return new RegExp(pattern, "u");
-  } catch {
-    return undefined;
-  }
 }
 
 function parsedList(text: string): string[] | undefined {

@@ -14,6 +14,9 @@ import type { CallerSession } from "./types.ts";
 /** How old a decision may be that annotations of other objects have a part in: they are not watched. */
 const ANNOTATIONS_MS = 30_000;
 
+/** How long a refusal stands for a pod that asks in a loop: patterns of its namespace cost time. */
+const REFUSED_MS = 5_000;
+
 export interface PodSessionsOptions {
   /** What the configuration says now; another object after each reload. */
   readonly rules: () => RoleRules;
@@ -32,9 +35,18 @@ interface Decided {
   isRefreshing: boolean;
 }
 
+interface Refused {
+  readonly rules: RoleRules;
+  readonly atMs: number;
+  readonly error: CrossroleError;
+}
+
 export class PodSessions {
   readonly #options: PodSessionsOptions;
   readonly #decided = new Map<string, Decided>();
+  readonly #refused = new WeakMap<Pod, Refused>();
+  /** Whether a session has gone, or has become another, since {@link retain} last told of it. */
+  #hasLetGo = false;
 
   constructor(options: PodSessionsOptions) {
     this.#options = options;
@@ -55,7 +67,7 @@ export class PodSessions {
     }
     const associated = associationFor(pod, rules);
     if (associated !== undefined) return this.#keep(pod, rules, associated);
-    if (heedsAnnotations(rules)) return this.#decide(pod, rules);
+    if (heedsAnnotations(rules)) return this.#refusal(pod, rules) ?? this.#decide(pod, rules);
     return this.#keep(pod, rules, roleFor(pod, rules, NO_ANNOTATIONS));
   }
 
@@ -81,11 +93,39 @@ export class PodSessions {
       .map(({ pod }) => pod);
   }
 
-  /** Lets go of every pod but those that `isWanted`. Whether there was one to let go of. */
+  /**
+   * Lets go of every pod but those that `isWanted`. Whether a session has gone since the last time,
+   * in this way or because the pod was refused it.
+   */
   retain(isWanted: (uid: string) => boolean): boolean {
-    const before = this.#decided.size;
-    for (const uid of this.#decided.keys()) if (!isWanted(uid)) this.#decided.delete(uid);
-    return this.#decided.size < before;
+    for (const uid of this.#decided.keys()) if (!isWanted(uid)) this.#letGo(uid);
+    const hasLetGo = this.#hasLetGo;
+    this.#hasLetGo = false;
+    return hasLetGo;
+  }
+
+  /**
+   * Decides anew, in the background, whatever is old: clients ask once an hour, and credentials are
+   * renewed for them meanwhile, so that a request alone would be too late to notice.
+   *
+   * @param podOf the pod with that UID as it is known now
+   */
+  refresh(podOf: (uid: string) => Pod | undefined): void {
+    const decide = async (pod: Pod) => await this.sessionFor(pod);
+    for (const uid of this.#decided.keys()) {
+      const pod = podOf(uid);
+      if (pod === undefined) continue;
+      decide(pod).catch(() => {
+        // A refusal has taken the session away; the pod is told so when it asks.
+      });
+    }
+  }
+
+  #refusal(pod: Pod, rules: RoleRules): Promise<never> | undefined {
+    const refused = this.#refused.get(pod);
+    if (refused?.rules !== rules) return undefined;
+    const ageMs = this.#options.monotonicMs() - refused.atMs;
+    return ageMs > REFUSED_MS ? undefined : Promise.reject(refused.error);
   }
 
   /** While annotations cannot be read, what was decided for the same pod stands. */
@@ -103,13 +143,15 @@ export class PodSessions {
   }
 
   #keep(pod: Pod, rules: RoleRules, decision: Decision): CallerSession {
+    const { hostname, node, monotonicMs } = this.#options;
     if (decision.role === undefined) {
-      this.#decided.delete(pod.uid);
+      this.#letGo(pod.uid);
       const message = `pod ${nameOf(pod)} gets no role: ${decision.reason}`;
-      throw new CrossroleError("ERR_ROLE_UNASSOCIATED", message);
+      const error = new CrossroleError("ERR_ROLE_UNASSOCIATED", message);
+      this.#refused.set(pod, { rules, atMs: monotonicMs(), error });
+      throw error;
     }
     const { role } = decision;
-    const { hostname, node, monotonicMs } = this.#options;
     const caller = {
       caller: callerOf(pod),
       roleName: role.name,
@@ -117,8 +159,14 @@ export class PodSessions {
       imdsV1: role.imdsV1,
     };
     const atMs = monotonicMs();
+    const before = this.#decided.get(pod.uid)?.caller.session ?? caller.session;
+    if (sessionKey(before) !== sessionKey(caller.session)) this.#hasLetGo = true;
     this.#decided.set(pod.uid, { pod, rules, atMs, caller, isRefreshing: false });
     return caller;
+  }
+
+  #letGo(uid: string): void {
+    if (this.#decided.delete(uid)) this.#hasLetGo = true;
   }
 
   #isOld({ pod, rules, atMs }: Decided): boolean {
@@ -131,11 +179,14 @@ export class PodSessions {
   #refresh(known: Decided): void {
     if (known.isRefreshing) return;
     known.isRefreshing = true;
-    this.#decide(known.pod, known.rules).catch((error: unknown) => {
-      // A refusal has taken the session away; whatever could not be read leaves it as it is.
-      known.isRefreshing = false;
-      void error;
-    });
+    this.#decide(known.pod, known.rules)
+      .catch(() => {
+        // A refusal has taken the session away; whatever could not be read leaves it as it is.
+      })
+      .finally(() => {
+        // Also after what could not be read, which fails nothing: it is to be tried again.
+        known.isRefreshing = false;
+      });
   }
 }
 

@@ -32,7 +32,12 @@ const lenient = z.object({
   kubernetes: z
     .object({
       annotations: z
-        .record(z.string(), z.object({ base: text }).catch({ base: undefined }))
+        .record(
+          z.string(),
+          z
+            .object({ base: text, via: z.array(z.unknown()).catch([]).default([]) })
+            .catch({ base: undefined, via: [] }),
+        )
         .catch({})
         .default({}),
     })
@@ -46,7 +51,7 @@ export function checkPods(input: unknown): Problem[] {
   const parsed = lenient.safeParse(input);
   if (!parsed.success) return [];
   const file = parsed.data;
-  return [...checkFirstRoles(file), ...checkBases(file)];
+  return [...checkFirstRoles(file), ...checkBases(file), ...checkFirstHops(file)];
 }
 
 /** What a pod's token assumes is asked for by AssumeRoleWithWebIdentity, which takes none of these. */
@@ -73,6 +78,13 @@ function refusedAt(path: string): Problem {
     "must be left out: pods assume this role first, with their own token, and " +
     "AssumeRoleWithWebIdentity takes no such thing; let another role assume it (via), or name a base";
   return { path, message };
+}
+
+/** The same of the hops on the way to what annotations name. */
+function checkFirstHops({ kubernetes }: Lenient): Problem[] {
+  return Object.entries(kubernetes?.annotations ?? {})
+    .filter(([, { base, via }]) => (base ?? "") === "" && hasExternalId(via[0]))
+    .map(([kind]) => refusedAt(`kubernetes.annotations.${kind}.via[0].externalId`));
 }
 
 function checkBases({ bases, kubernetes }: Lenient): Problem[] {

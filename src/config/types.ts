@@ -76,7 +76,7 @@ export interface AnnotatedRole {
 
 /** Which annotations may choose a role, and which roles; what is absent is not looked at. */
 export interface AnnotationRules {
-  /** `crossrole.dev/role` on pods and service accounts: names or ARNs that fit one of these globs. */
+  /** `crossrole.dev/role` on pods and service accounts: names or ARNs that fit one of these globs, ARNs only those that begin with `arn:`. */
   readonly crossrole?: (AnnotatedRole & { readonly roles: readonly string[] }) | undefined;
   /** `eks.amazonaws.com/role-arn` on service accounts: ARNs that fit one of these globs. */
   readonly irsa?: (AnnotatedRole & { readonly roles: readonly string[] }) | undefined;

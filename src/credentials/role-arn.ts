@@ -44,6 +44,7 @@ export interface RoleArn {
 
 const ROLE_ARN = /^arn:([a-z0-9-]+):iam::([^:]*):role\/([\x21-\x7e]*)$/;
 const ACCOUNT_ID = /^\d{12}$/;
+const MAX_PATH = 512;
 const ROLE_NAME = /^[\w+=,.@-]{1,64}$/;
 
 /**
@@ -65,6 +66,10 @@ export function parseRoleArn(text: string): RoleArn | string {
   const roleName = resource.slice(resource.lastIndexOf("/") + 1);
   if (!ROLE_NAME.test(roleName)) {
     return "must end in a role name of 1 to 64 letters, digits or +=,.@_-";
+  }
+  // The path of IAM has the slash before it too.
+  if (resource.length - roleName.length + 1 > MAX_PATH) {
+    return `must have a path of at most ${MAX_PATH} characters`;
   }
   return { partition: found, accountId, roleName };
 }

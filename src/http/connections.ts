@@ -5,13 +5,18 @@ import { CrossroleError } from "../errors.ts";
 import type { OnRefused } from "./answer.ts";
 
 const MAX_CONNECTIONS = 4_096;
+/** Unless the listener has a bound of its own. */
 const MAX_CONNECTIONS_PER_PEER = 1_024;
 
 /** Requests of one connection that may wait for their answers: clients send one, and wait. */
 const MAX_PIPELINED = 16;
 
 /** Refuses connections beyond the bound of their peer, and of the listener, without a word to them. */
-export function boundConnections(server: Server, onRefused: OnRefused): void {
+export function boundConnections(
+  server: Server,
+  onRefused: OnRefused,
+  perPeer: () => number | undefined = () => undefined,
+): void {
   const counts = new Map<string, number>();
   server.maxConnections = MAX_CONNECTIONS;
   server.on("drop", (dropped) => {
@@ -20,8 +25,9 @@ export function boundConnections(server: Server, onRefused: OnRefused): void {
   server.on("connection", (socket: Socket) => {
     const peer = socket.remoteAddress ?? "";
     const count = (counts.get(peer) ?? 0) + 1;
-    if (count > MAX_CONNECTIONS_PER_PEER) {
-      onRefused(tooMany(`the peer has ${MAX_CONNECTIONS_PER_PEER}`), { peer });
+    const most = perPeer() ?? MAX_CONNECTIONS_PER_PEER;
+    if (count > most) {
+      onRefused(tooMany(`the peer has ${most}`), { peer });
       socket.destroy();
       return;
     }

@@ -46,12 +46,12 @@ export function routes(onRefused: OnRefused, failed: (error: unknown) => Answer)
 export function answering(
   handle: Handle,
   onRefused: OnRefused,
-  failed: (error: unknown) => Answer,
+  failed: (error: unknown, request: IncomingMessage) => Answer,
 ): RequestListener {
   return (request, response) => {
     const refuse = (error: unknown) => {
       onRefused(error, askedBy(request));
-      send(response, failed(error));
+      send(response, failed(error, request));
     };
     try {
       const answer = handle(request);

@@ -31,6 +31,8 @@ export interface ListenOptions {
   readonly handle: RequestListener;
   /** Told of each request that was refused before any route. */
   readonly onRefused: OnRefused;
+  /** Connections that one peer may have. Default: 1024. */
+  readonly connectionsPerPeer?: (() => number | undefined) | undefined;
 }
 
 export interface RunningListener {
@@ -57,7 +59,7 @@ export async function listen(options: ListenOptions): Promise<RunningListener> {
     requireHostHeader: false,
   });
   server.timeout = ANSWER_TIMEOUT_MS;
-  boundConnections(server, options.onRefused);
+  boundConnections(server, options.onRefused, options.connectionsPerPeer);
   const { port } = await bind(server, options);
   const isOwn = ownHosts(host, options.hosts);
   const draining = { now: false };

@@ -48,7 +48,7 @@ interface Service extends MetadataOptions {
  */
 export function metadataApp(settings: MetadataOptions): RequestListener {
   const options: Service = { ...settings, isAuthentic: rememberingTokens(settings) };
-  return answering(routing(options), options.onRefused, failed);
+  return answering(routing(options), options.onRefused, failing(options));
 }
 
 function routing(options: Service): Handle {
@@ -62,7 +62,7 @@ function routing(options: Service): Handle {
   const other = everythingElse(options);
   return (request) => {
     const { path } = metadataTarget(request.url ?? "", options.perRole());
-    if (path === TOKEN_PATH) return (request.method === "PUT" ? token : otherForToken)(request);
+    if (path === TOKEN_PATH) return (isPut(request) ? token : otherForToken)(request);
     if (!isRead(request)) return other(request);
     if (path === SECURITY_CREDENTIALS) return roleName(request);
     if (isCredentialsPath(path)) return credentials(request);
@@ -77,9 +77,23 @@ function isCredentialsPath(path: string): boolean {
 }
 
 /** Errors have no body: GDAL and the CRT take an error's body for a role name. */
-function failed(error: unknown): Answer {
-  const status = httpStatus(error);
-  return { status, headers: status === 403 ? { Connection: "close" } : undefined };
+function failing({ perRole }: MetadataOptions) {
+  return (error: unknown, request: IncomingMessage): Answer => {
+    const status = httpStatus(error);
+    const headers = status === 403 ? { Connection: "close" } : undefined;
+    const isForToken =
+      isPut(request) && metadataTarget(request.url ?? "", perRole()).path === TOKEN_PATH;
+    return { status: isForToken && isOfCaller(error) ? 500 : status, headers };
+  };
+}
+
+/**
+ * Who asks may have nothing, whatever it asks for. Where it asks for a token a client reads 403, 404
+ * and 405 as a service that has no IMDSv2, and remembers to do without; from a 500 it comes back.
+ */
+function isOfCaller(error: unknown): boolean {
+  if (!(error instanceof CrossroleError)) return false;
+  return error.code === "ERR_CALLER_UNKNOWN" || error.code === "ERR_ROLE_UNASSOCIATED";
 }
 
 type ForCaller = (request: IncomingMessage, caller: CallerSession) => Answer | Promise<Answer>;
@@ -196,6 +210,10 @@ function rememberingTokens(options: MetadataOptions) {
 /** A token of one role's service is worth nothing at another's, though both are at one address. */
 function audienceOf({ listener, perRole }: MetadataOptions, { caller, roleName }: CallerSession) {
   return { caller, listener: perRole() ? `${listener}/roles/${roleName}` : listener };
+}
+
+function isPut({ method }: IncomingMessage): boolean {
+  return method === "PUT";
 }
 
 function isRead({ method }: IncomingMessage): boolean {

@@ -80,6 +80,25 @@ describe("crossrole.dev/role", () => {
     },
   );
 
+  it.each([
+    ["*-reader", "arn:aws:iam::999999999999:role/prod-reader", false],
+    ["*:role/prod-*", "arn:aws:iam::999999999999:role/prod-reader", false],
+    ["arn:*-reader", "arn:aws:iam::999999999999:role/prod-reader", true],
+    ["*", "arn:aws:iam::999999999999:role/prod-reader", true],
+    ["*", "writer", true],
+    ["*r", "writer", true],
+    ["arn:aws:iam::333333333333:role/*", "writer", true],
+  ])("a pattern for names is none for ARNs: %s allows %s: %s", (glob, role, isAllowed) => {
+    const byConfig = `kubernetes: { annotations: { crossrole: { roles: ["${glob}"] } } }`;
+    const namespace = { "crossrole.dev/allowed-roles": JSON.stringify([glob]) };
+    const byNamespace = `kubernetes: { annotations: { crossrole: { roles: ["none"] } } }`;
+
+    expect(decide(byConfig, wants(role)).role !== undefined).toBe(isAllowed);
+    expect(decide(byNamespace, wants(role), owners({ namespace })).role !== undefined).toBe(
+      isAllowed,
+    );
+  });
+
   it("gives what the namespace allows, by name or by ARN", () => {
     const namespace = {
       "crossrole.dev/allowed-roles": '["writer", "arn:aws:iam::1111*:role/app"]',
@@ -97,6 +116,30 @@ describe("crossrole.dev/role", () => {
       expect(decide(rules, wants("writer"), owners({ namespace })).arn).toBeUndefined();
     },
   );
+
+  it.each([
+    ["externalId", { externalId: "7f2c" }],
+    ["sourceIdentity", { sourceIdentity: "who" }],
+    ["sessionTags", { sessionTags: { team: "a" } }],
+    ["via[0].externalId", { via: [{ arn: APP, externalId: "7f2c" }] }],
+  ])("never gives a role without its %s, which a pod's token cannot carry", (setting, more) => {
+    const all = rulesOf(rules);
+    const reader = all.roles.get("reader");
+    if (reader === undefined) throw new TypeError("it is there");
+    const give = (role: object) =>
+      roleFor(
+        wants("reader"),
+        { ...all, roles: new Map([["reader", { ...reader, ...role }]]) },
+        owners(),
+      );
+
+    expect(give(more)).toMatchObject({
+      role: undefined,
+      reason: expect.stringContaining(`which has ${setting}: a pod's own token assumes it first`),
+    });
+    expect(give({ ...more, namesBase: true }).role?.name).toBe("reader");
+    expect(give({ ...more, via: [{ arn: APP }] }).role?.name).toBe("reader");
+  });
 
   it("on the pod goes before the one on its service account, and is not passed over for it", () => {
     const serviceAccount = { "crossrole.dev/role": "reader" };
@@ -151,6 +194,21 @@ describe("kube2iam's annotations", () => {
     },
   );
 
+  it.each([
+    ["longer than 8 KiB", ["app", "x".repeat(8_192)]],
+    ["more than 200 patterns", ["app", ...Array.from({ length: 200 }, () => "x")]],
+    ["more than 200 patterns, or one of more than 2048", ["app", "x".repeat(2_049)]],
+  ])("give nothing by a list that is out of all proportion: %s", (why, list) => {
+    expect(decide(rules, wants("app"), allows(JSON.stringify(list)))).toMatchObject({
+      arn: undefined,
+      reason: expect.stringContaining(why),
+    });
+  });
+
+  it("are permitted by a pattern that fits the end of the ARN, as in kube2iam", () => {
+    expect(decide(rules, wants(APP), allows('["*role/app"]')).arn).toBe(APP);
+  });
+
   it("give nothing in a namespace that says nothing", () => {
     expect(decide(rules, wants("app")).arn).toBeUndefined();
   });
@@ -182,8 +240,8 @@ describe("kiam's annotations", () => {
     },
   );
 
-  it.each(["", "ap", "role/app", "app$|nothing(", "(a+)+b", "((a))*", "x".repeat(2_000)])(
-    "give nothing by a part of the ARN, a broken expression, or one that could run for ever: %s",
+  it.each(["", "ap", "role/app", "app$|nothing(", "dev)|(.*", "(?=a)app", "x".repeat(2_000)])(
+    "give nothing by a part of the ARN, a broken expression, or one that is not supported: %s",
     (pattern) => {
       expect(decide(rules, wants("app"), permits(pattern)).arn).toBeUndefined();
     },

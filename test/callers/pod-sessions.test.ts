@@ -14,10 +14,11 @@ associations: [{ namespace: team-a, serviceAccount: reader, role: reader }]`);
 let nowMs: number;
 let owners: OwnerAnnotations;
 let failure: CrossroleError | undefined;
+let readings: number;
 let rules: ReturnType<typeof rulesOf>;
 
 beforeEach(() => {
-  nowMs = 0;
+  nowMs = readings = 0;
   owners = { serviceAccount: { "eks.amazonaws.com/role-arn": APP }, namespace: {} };
   failure = undefined;
   rules = IRSA;
@@ -26,8 +27,10 @@ beforeEach(() => {
 function sessions(): PodSessions {
   return new PodSessions({
     rules: () => rules,
-    ownerAnnotations: () =>
-      failure === undefined ? Promise.resolve(owners) : Promise.reject(failure),
+    ownerAnnotations: () => {
+      readings++;
+      return failure === undefined ? Promise.resolve(owners) : Promise.reject(failure);
+    },
     hostname: "host",
     node: "n1",
     monotonicMs: () => nowMs,
@@ -93,6 +96,88 @@ describe("the session of a pod", () => {
     nowMs = 60_000;
 
     expect(await arnOf(all.sessionFor(podOf()))).toBe(APP);
+  });
+
+  it("goes with an annotation that was taken away while it could not be read", async () => {
+    const all = sessions();
+    const pod = podOf();
+    await all.sessionFor(pod);
+    failure = new CrossroleError("ERR_KUBERNETES_UNAVAILABLE", "away");
+    nowMs = 30_001;
+    void all.sessionFor(pod);
+    await settled();
+
+    failure = undefined;
+    owners = { serviceAccount: {}, namespace: {} };
+    void all.sessionFor(pod);
+    await settled();
+
+    await expect(all.sessionFor(pod)).rejects.toMatchObject({ code: "ERR_ROLE_UNASSOCIATED" });
+  });
+
+  it("goes with an annotation that was taken away though nobody asks", async () => {
+    const all = sessions();
+    const pod = podOf();
+    await all.sessionFor(pod);
+    owners = { serviceAccount: {}, namespace: {} };
+
+    nowMs = 30_000;
+    all.refresh(() => pod);
+    await settled();
+    expect(all.sessions()).toHaveLength(1);
+
+    nowMs = 30_001;
+    all.refresh(() => pod);
+    await settled();
+
+    expect(all.sessions()).toEqual([]);
+    expect(all.retain(() => true)).toBe(true);
+    expect(all.retain(() => true)).toBe(false);
+  });
+
+  it("goes with the rule that gave it though nobody asks", () => {
+    rules = ASSOCIATED;
+    const all = sessions();
+    const pod = podOf();
+    void all.sessionFor(pod);
+
+    rules = rulesOf("");
+    all.refresh(() => pod);
+
+    expect(all.sessions()).toEqual([]);
+  });
+
+  it("changes with the pod's own annotation though nobody asks", async () => {
+    rules = rulesOf(`
+kubernetes: { annotations: { crossrole: { roles: ["reader", "writer"] } } }`);
+    owners = { serviceAccount: {}, namespace: {} };
+    const all = sessions();
+    await all.sessionFor(podOf({ annotations: { "crossrole.dev/role": "reader" } }));
+
+    all.refresh(() => podOf({ annotations: { "crossrole.dev/role": "writer" } }));
+    await settled();
+
+    expect(all.sessions().map(({ roleArn }) => roleArn)).toEqual([
+      "arn:aws:iam::333333333333:role/writer",
+    ]);
+    expect(all.retain(() => true)).toBe(true);
+  });
+
+  it("that is refused is refused for 5 s without another look", async () => {
+    owners = { serviceAccount: {}, namespace: {} };
+    const all = sessions();
+    const pod = podOf();
+    const refusal = { code: "ERR_ROLE_UNASSOCIATED" };
+    await expect(all.sessionFor(pod)).rejects.toMatchObject(refusal);
+
+    nowMs = 5_000;
+    await expect(all.sessionFor(pod)).rejects.toMatchObject(refusal);
+    expect(readings).toBe(1);
+
+    owners = { serviceAccount: { "eks.amazonaws.com/role-arn": APP }, namespace: {} };
+    expect(await arnOf(all.sessionFor(podOf()))).toBe(APP);
+    nowMs = 5_001;
+    expect(await arnOf(all.sessionFor(pod))).toBe(APP);
   });
 
   it("of a pod that was never decided is not had while annotations cannot be read", async () => {

@@ -70,6 +70,33 @@ it("says a single problem on one line, behind the name of the file", () => {
   expect(error.message).toMatch(/^crossrole\.yaml: roles\.reader\.durationSeconds must be .*$/);
 });
 
+describe("an external id of the first hop, which pods assume with their token", () => {
+  const via = [{ arn: READER, externalId: "7f2c" }];
+  const fileWith = (kind: string, more: object) =>
+    fileOf(
+      {},
+      {
+        bases: { hub: { instance: true } },
+        listeners: [{ address: "127.0.0.1:0", pods: true }],
+        kubernetes: { annotations: { [kind]: { ...more, via } } },
+      },
+    );
+
+  it.each([
+    ["crossrole", { roles: ["*"] }],
+    ["irsa", { roles: ["*"] }],
+    ["kube2iam", {}],
+    ["kiam", {}],
+  ])("is refused for %s, unless a base is named", (kind, more) => {
+    expect(problemsIn(fileWith(kind, more))).toEqual([
+      expect.stringMatching(
+        `^kubernetes\\.annotations\\.${kind}\\.via\\[0\\]\\.externalId must be left out: pods assume`,
+      ),
+    ]);
+    expect(configOf(fileWith(kind, { ...more, base: "hub" })).kubernetes).toBeDefined();
+  });
+});
+
 describe("an unknown key", () => {
   it.each<[object, string]>([
     [fileOf({}, { lisetners: [] }), 'lisetners is not a known key (did you mean "listeners"?)'],

@@ -51,6 +51,7 @@ describe("the ARN of a role", () => {
     ["arn:aws:iam::222222222222:role/reader/", "role name"],
     ["arn:aws:iam::222222222222:role/*", "role name"],
     [`arn:aws:iam::222222222222:role/${"r".repeat(65)}`, "role name"],
+    [`arn:aws:iam::222222222222:role/${"p".repeat(511)}/reader`, "at most 512"],
   ])("is not %j, and the rule is said", (text, rule) => {
     expect(parseRoleArn(text)).toContain(rule);
     expect(() => checkedRoleArn(text)).toThrow(TypeError);

@@ -195,7 +195,7 @@ describe("a token that a pod shows", () => {
 describe("a token of a pod that is not known", () => {
   beforeEach(() => {
     vi.useFakeTimers();
-    index = new PodIndex();
+    index = new PodIndex(() => nowMs);
   });
 
   it("serves once the API server, asked for the pod, says that it is here", async () => {

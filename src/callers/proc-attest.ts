@@ -4,7 +4,7 @@ import { hasSocketAt } from "./socket-table.ts";
 import type { Peer } from "./types.ts";
 
 /** What the kernel says of a connection. */
-export interface Attested {
+interface Attested {
   /**
    * The UID of the pod whose process holds the other end; undefined when the kernel does not tell: not a
    * pod, a pod with hostNetwork, or one in a virtual machine.

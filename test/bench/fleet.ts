@@ -21,7 +21,7 @@ const NODE_BURST = 20;
 const SIMULATED_MS = 3 * 3_600_000;
 const BAR_SHARE = 0.1;
 
-export interface FleetResult {
+interface FleetResult {
   readonly readyMs: number;
   /** Calls that STS refused for being too many. */
   readonly throttled: number;
@@ -56,7 +56,7 @@ class Bucket {
 }
 
 /** Runs `nodes` daemons for three hours. @param random uniform in [0, 1) */
-export function simulateFleet(nodes: number, random: () => number): FleetResult {
+function simulateFleet(nodes: number, random: () => number): FleetResult {
   const quota = new Bucket(QUOTA_PER_SECOND, QUOTA_PER_SECOND);
   const budgets = Array.from({ length: nodes }, () => new Bucket(NODE_PER_SECOND, NODE_BURST));
   const failures = new Uint16Array(nodes * SESSIONS);

@@ -7,6 +7,7 @@ import {
   reflectorContract,
   tokenRequestContract,
 } from "../kubernetes/contract.ts";
+import { until } from "../clients/until.ts";
 import { applyAll } from "./apply.ts";
 import { startRealBackend } from "./backend.ts";
 import type { RealBackend } from "./backend.ts";
@@ -32,10 +33,10 @@ describe.each([
     const { plane } = backend;
     const of = "/api/v1/namespaces/crossrole-system/serviceaccounts/crossrole/token";
     const token = await plane.tokenFor("crossrole-system", "crossrole");
-    await vi.waitFor(async () => {
+    await until("the policy is in force", async () => {
       const { status } = await plane.request("POST", of, {}, { token });
-      expect(status).toBeGreaterThanOrEqual(403);
-    }, PATIENCE);
+      return status >= 403;
+    });
   });
 
   afterAll(async () => {
@@ -54,29 +55,29 @@ describe.each([
     const namespace = await backend.createNamespace();
     const add = (name: string) =>
       backend.createPod({ namespace, name, serviceAccount: "app", node: "n1" });
-    const until = (name: string, isThere: boolean) =>
+    const seen = (name: string, isThere: boolean) =>
       vi.waitFor(() => expect(picture.named(name) !== undefined).toBe(isThere), PATIENCE);
     await add("a");
-    await until("a", true);
+    await seen("a", true);
 
     plane.pause();
     await vi.waitFor(() => expect(picture.problems).not.toEqual([]), PATIENCE);
     plane.resume();
     await add("b");
-    await until("b", true);
+    await seen("b", true);
 
     await plane.kill();
     await plane.start();
     await backend.deletePod(namespace, "a", 0);
     await add("c");
-    await until("c", true);
-    await until("a", false);
+    await seen("c", true);
+    await seen("a", false);
 
     await plane.compact();
     await backend.deletePod(namespace, "b", 0);
     await add("d");
-    await until("d", true);
-    await until("b", false);
+    await seen("d", true);
+    await seen("b", false);
 
     reflector.close();
     client.close();

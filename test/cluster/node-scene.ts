@@ -78,7 +78,7 @@ export interface NodeScene extends AsyncDisposable {
 }
 
 export async function startNodeScene(options: NodeSceneOptions): Promise<NodeScene> {
-  const { access, behind = [], config = {} } = options;
+  const { access, config = {} } = options;
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(path.join(tmpdir(), "crossrole-node-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -96,7 +96,7 @@ export async function startNodeScene(options: NodeSceneOptions): Promise<NodeSce
   await connect(network, { plane, sts, s3 });
 
   const start = async () => {
-    const daemon = startCrossroleIn(network.node, ["serve", "--config", file], { behind });
+    const daemon = startCrossroleIn(network.node, ["serve", "--config", file], { behind: options.behind ?? [] });
     await daemon.said("stderr", /"msg":"watching pods"/);
     return daemon;
   };

@@ -12,7 +12,8 @@ import { applyAll } from "./apply.ts";
 import { startRealBackend } from "./backend.ts";
 import type { RealBackend } from "./backend.ts";
 import { freePort } from "./free-port.ts";
-import { render } from "./helm.ts";
+import type { DaemonSet } from "./daemon-pod.ts";
+import { only, render } from "./helm.ts";
 import {
   createNamespace,
   createPod,
@@ -73,7 +74,7 @@ beforeAll(async () => {
   const file = path.join(folder, "crossrole.json");
   await writeFile(file, JSON.stringify(configOf(port)));
   daemon = new Program([process.execPath, BUILT, "serve", "--config", file], {
-    env: { PATH: process.env["PATH"] ?? "" },
+    env: { PATH: process.env["PATH"] ?? "", NODE_OPTIONS: await nodeOptions() },
     cwd: folder,
   });
 });
@@ -84,6 +85,15 @@ afterAll(async () => {
   await backend[Symbol.asyncDispose]();
   await rm(folder, { recursive: true });
 });
+
+/** As the chart starts it. */
+async function nodeOptions(): Promise<string> {
+  const { spec } = only(await render(), "DaemonSet") as DaemonSet;
+  const [container] = spec.template.spec.containers as readonly {
+    readonly env: readonly { readonly name: string; readonly value?: string }[];
+  }[];
+  return container?.env.find(({ name }) => name === "NODE_OPTIONS")?.value ?? "";
+}
 
 function configOf(port: number): object {
   const numbers = Array.from({ length: ROLES }, (_, role) => role);

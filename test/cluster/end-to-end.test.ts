@@ -86,12 +86,14 @@ describe.each(["impersonation", "rbac"] as const)("a node with access: %s", (acc
   });
 
   it("gives the pod that takes over an address its own role, and never its predecessor's", async () => {
-    const [a] = scene.network.pods;
+    const [{ address, address6, namespace }] = scene.network.pods;
     await deletePod(scene.plane, podA);
-    await scene.addPod("pod-a2", "b", a);
+    await namespace[Symbol.asyncDispose]();
+    const next = await scene.addPlace({ address, address6, shape: "bridge" });
+    await scene.addPod("pod-a2", "b", next);
     const before = scene.s3.listedBy.length;
 
-    expect(await scene.listBucket(a)).toBe("2026/11/24.csv\n");
+    expect(await scene.listBucket(next)).toBe("2026/11/24.csv\n");
 
     expect(scene.s3.listedBy.slice(before)).toEqual([ROLE_B]);
   });

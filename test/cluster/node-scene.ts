@@ -56,6 +56,8 @@ export interface NodeScene extends AsyncDisposable {
   readonly sts: FakeSts;
   readonly s3: S3;
   readonly daemon: Program;
+  /** Makes a place for one pod more, which reaches S3. */
+  addPlace(options: Parameters<NodeNetwork["addPod"]>[0]): Promise<NetworkPod>;
   /** Makes the pod `team-a/NAME` that lives in `place`, and tells its address. */
   addPod(name: string, serviceAccount: string, place: NetworkPod): Promise<PodObject>;
   /**
@@ -96,7 +98,9 @@ export async function startNodeScene(options: NodeSceneOptions): Promise<NodeSce
   await connect(network, { plane, sts, s3 });
 
   const start = async () => {
-    const daemon = startCrossroleIn(network.node, ["serve", "--config", file], { behind: options.behind ?? [] });
+    const daemon = startCrossroleIn(network.node, ["serve", "--config", file], {
+      behind: options.behind ?? [],
+    });
     await daemon.said("stderr", /"msg":"watching pods"/);
     return daemon;
   };
@@ -110,6 +114,11 @@ export async function startNodeScene(options: NodeSceneOptions): Promise<NodeSce
     s3,
     get daemon() {
       return daemon;
+    },
+    addPlace: async (wanted) => {
+      const place = await network.addPod(wanted);
+      await place.namespace.relay(Number(new URL(s3.url).port));
+      return place;
     },
     addPod: async (name, serviceAccount, { address, address6 }) => {
       const pod = await createPod(plane, { namespace: "team-a", name, serviceAccount, node: "n1" });

@@ -1,13 +1,14 @@
 /** @module Face 1: the EC2 instance metadata service, version 2. */
 import type { IncomingMessage } from "node:http";
 import { Hono } from "hono";
-import type { CallerSession, SessionFor } from "../callers/types.ts";
+import type { CallerSession, OnHandOut, SessionFor } from "../callers/types.ts";
 import type { CredentialsFor, RoleSession, TemporaryCredentials } from "../credentials/types.ts";
 import { CrossroleError, httpStatus } from "../errors.ts";
 import { peerOf } from "../http/answer.ts";
 import type { Answer, OnRefused } from "../http/answer.ts";
 import { rawTarget, routes, single } from "../http/face.ts";
 import type { FaceEnv, Handle } from "../http/face.ts";
+import type { RequestCounts } from "../http/request-counts.ts";
 import { decodeSegment, metadataTarget } from "../http/target.ts";
 import { DOCUMENTS, SECURITY_CREDENTIALS, securityCredentials } from "./documents.ts";
 import { expiryOf, isInTime, isTokenValid, issueToken, parseTtl } from "./metadata-token.ts";
@@ -36,6 +37,8 @@ export interface MetadataOptions {
   readonly onRefused: OnRefused;
   /** Told of each request that was served without a metadata token. */
   readonly onImdsV1: (caller: CallerSession) => void;
+  readonly onHandOut?: OnHandOut | undefined;
+  readonly counts?: RequestCounts | undefined;
 }
 
 /** What the handlers of one app share. */
@@ -49,13 +52,13 @@ export function metadataApp(settings: MetadataOptions): Hono<FaceEnv> {
   const app = new Hono<FaceEnv>({
     getPath: (_, init) => metadataTarget(rawTarget(init), options.perRole()).path,
   });
-  const route = routes(options.onRefused, failed);
-  app.put(TOKEN_PATH, route(putToken(options)));
-  app.get(`${SECURITY_CREDENTIALS}/:role`, route(getCredentials(options)));
-  app.get(SECURITY_CREDENTIALS, route(getRoleName(options)));
-  for (const path of DOCUMENTS.keys()) app.get(path, route(getDocument(options, path)));
+  const route = routes(options.onRefused, failed, options.counts);
+  app.put(TOKEN_PATH, route("token", putToken(options)));
+  app.get(`${SECURITY_CREDENTIALS}/:role`, route("credentials", getCredentials(options)));
+  app.get(SECURITY_CREDENTIALS, route("role_list", getRoleName(options)));
+  for (const path of DOCUMENTS.keys()) app.get(path, route("document", getDocument(options, path)));
   // Not a route for everything: two that match cost Hono more than all the rest of a request.
-  app.notFound(route(everythingElse(options)));
+  app.notFound(route("other", everythingElse(options)));
   return app;
 }
 
@@ -122,15 +125,24 @@ function getRoleName(options: Service): Handle {
 }
 
 function getCredentials(options: Service): Handle {
-  return authorized(options, (request, { session, roleName }) => {
+  return authorized(options, (request, caller) => {
     const { path } = metadataTarget(request.url ?? "", options.perRole());
-    if (decodeSegment(path.slice(SECURITY_CREDENTIALS.length + 1)) !== roleName) return notFound();
-    const credentials = options.credentialsFor(session, { holdMs: HOLD_MS });
-    return credentials instanceof Promise ? credentials.then(documentOf) : documentOf(credentials);
+    const asked = decodeSegment(path.slice(SECURITY_CREDENTIALS.length + 1));
+    if (asked !== caller.roleName) return notFound();
+    const credentials = options.credentialsFor(caller.session, { holdMs: HOLD_MS });
+    return credentials instanceof Promise
+      ? credentials.then((obtained) => handOut(options, caller, obtained, true))
+      : handOut(options, caller, credentials, false);
   });
 }
 
-function documentOf(credentials: TemporaryCredentials): Answer {
+function handOut(
+  { onHandOut }: Service,
+  caller: CallerSession,
+  credentials: TemporaryCredentials,
+  waited: boolean,
+): Answer {
+  onHandOut?.(caller, credentials, waited);
   return { status: 200, headers: TEXT, body: securityCredentials(credentials) };
 }
 

@@ -1,11 +1,9 @@
-/** @module The cache of the core with AWS behind it, and the log and the metrics beside it. */
+/** @module The cache of the core with AWS behind it, and whoever watches beside it. */
 import type { Config } from "./config/types.ts";
 import { CredentialCache } from "./credentials/cache.ts";
 import { CrossroleError } from "./errors.ts";
 import type { CredentialEvent, IdentityToken, Instant } from "./credentials/types.ts";
-import type { Log } from "./log.ts";
-import { auditCredentials, auditSkew } from "./operations/audit.ts";
-import type { Metrics } from "./operations/metrics.ts";
+import type { Observer } from "./operations/observer.ts";
 import { assumeRoleWith } from "./sts/assume-role.ts";
 import { loadBaseWith } from "./sts/base-credentials.ts";
 import type { BaseOptions } from "./sts/base-credentials.ts";
@@ -16,25 +14,23 @@ export interface CredentialServiceOptions {
   readonly config: Config;
   /** What base credentials are looked for in. */
   readonly environment: BaseOptions["environment"];
-  readonly log: Log;
-  readonly metrics: Metrics;
+  readonly observer: Observer;
   /** Makes the tokens of pods. Default: there are none. */
   readonly identityToken?: IdentityToken | undefined;
-  /** Told of every event besides log and metrics. */
+  /** Told of every event besides the observer. */
   readonly onEvent?: ((event: CredentialEvent) => void) | undefined;
 }
 
 export function createCredentialCache({
   config,
   environment,
-  log,
-  metrics,
+  observer,
   identityToken = withoutPods,
   onEvent,
 }: CredentialServiceOptions): CredentialCache {
   const { endpoint, callsPerSecond, burst } = config.sts;
-  const callSts = createSts({ endpoint, onSkew: auditSkew(log) });
-  const audit = auditCredentials(log);
+  const { onSkew, onStsCall: onCall } = observer;
+  const callSts = createSts({ endpoint, onSkew, onCall });
   return new CredentialCache({
     assumeRole: assumeRoleWith(callSts),
     assumeRoleOfPod: assumeRoleOfPodWith(callSts, identityToken),
@@ -42,8 +38,7 @@ export function createCredentialCache({
     now: (): Instant => ({ wallMs: Date.now(), monotonicMs: performance.now() }),
     random: Math.random,
     onEvent: (event) => {
-      audit(event);
-      metrics.credentials(event);
+      observer.onCredentials(event);
       onEvent?.(event);
     },
     callsPerSecond,

@@ -1,5 +1,4 @@
 /** @module The composition root: from a `Config` to listeners that answer. Alone in knowing everybody. */
-import { isDeepStrictEqual } from "node:util";
 import { identifyLocalUser } from "./callers/local-user.ts";
 import type { AllowedUsers, ReadSocketTables } from "./callers/local-user.ts";
 import type { AttestPod } from "./callers/proc-attest.ts";
@@ -8,30 +7,33 @@ import type { Config } from "./config/types.ts";
 import { AuthorizationTokens } from "./container/authorization.ts";
 import { createCredentialCache } from "./credential-service.ts";
 import type { CredentialCache } from "./credentials/cache.ts";
+import { daemonView } from "./daemon-view.ts";
 import type { RoleSession, TemporaryCredentials } from "./credentials/types.ts";
 import { messageOf } from "./errors.ts";
 import type { OnRefused } from "./http/answer.ts";
+import type { InheritedSocket } from "./http/inherited.ts";
 import { ListenerSet } from "./http/listener-set.ts";
 import type { ListenOptions } from "./http/listener.ts";
 import { listenerFace } from "./listener-face.ts";
 import type { Target } from "./listener-face.ts";
 import type { Log } from "./log.ts";
-import { openTokenKeys } from "./metadata/token-key-file.ts";
-import type { CurrentKeys } from "./metadata/token-key-file.ts";
-import { operationsListener } from "./operations/app.ts";
-import { auditRefusals } from "./operations/audit.ts";
-import { createMetrics, NO_METRICS } from "./operations/metrics.ts";
-import type { Metrics } from "./operations/metrics.ts";
+import { Observer, OPERATIONS } from "./operations/observer.ts";
 import { PodServiceHolder } from "./pod-service-holder.ts";
+import { warnOfRestart } from "./restart-notice.ts";
+import { openState } from "./saved-state.ts";
+import type { SavedState } from "./saved-state.ts";
 import { regionOfProfile } from "./sts/region.ts";
 import { authorizationOf, keyOf, roleNamesOf, roleOf } from "./targets.ts";
 import type { RoleOf, Served } from "./targets.ts";
+import { warmUp } from "./warm-up.ts";
 
 export interface DaemonOptions {
   readonly config: Config;
   /** What base credentials are looked for in. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly hostname: string;
+  /** What metrics and status call this program: its own version, and Node's. */
+  readonly versions?: { readonly crossrole: string; readonly node: string } | undefined;
   readonly log: Log;
   /** The user that is always answered: this process's own. Undefined where there are no uids. */
   readonly uid: number | undefined;
@@ -39,6 +41,8 @@ export interface DaemonOptions {
   readonly socketTables: ReadSocketTables | undefined;
   /** The kernel's word on which pod is behind a connection; undefined where it cannot be had. */
   readonly attestPod?: AttestPod | undefined;
+  /** Listening sockets that were passed to this process. Default: none. */
+  readonly passedSockets?: readonly InheritedSocket[] | undefined;
 }
 
 /** A listener of the configuration, with what was looked up for it. */
@@ -52,12 +56,10 @@ interface Prepared extends Target {
  * @throws {@link CrossroleError} `ERR_LISTEN_FAILED` or `ERR_CONFIG_INVALID`, with nothing left open.
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { config, log } = options;
-  const onKeyError = (error: unknown) =>
-    log.warn("metadata-token keys not written", { reason: messageOf(error) });
-  const tokenKeys = await openTokenKeys(config.stateDirectory, Date.now, onKeyError);
-  const metrics = config.operations === undefined ? NO_METRICS : await createMetrics();
-  const daemon = new Daemon(options, tokenKeys, metrics);
+  const { config } = options;
+  const state = await openState(config.stateDirectory, options);
+  const observer = await Observer.open(options, config.operations !== undefined);
+  const daemon = new Daemon({ ...options, log: observer.log }, state, observer);
   try {
     await daemon.reload(config);
   } catch (error) {
@@ -69,36 +71,52 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
 export class Daemon {
   readonly #options: DaemonOptions;
-  readonly #tokenKeys: CurrentKeys;
-  readonly #metrics: Metrics;
+  readonly #state: SavedState;
+  readonly #observer: Observer;
   readonly #cache: CredentialCache;
   readonly #authorization: AuthorizationTokens;
-  readonly #listeners = new ListenerSet();
+  readonly #listeners: ListenerSet;
   readonly #pods: PodServiceHolder;
   #targets: ReadonlyMap<string, Prepared> = new Map();
   #config: Config;
   #profileRegion: string | undefined;
 
-  constructor(options: DaemonOptions, tokenKeys: CurrentKeys, metrics: Metrics) {
+  constructor(options: DaemonOptions, state: SavedState, observer: Observer) {
     this.#options = options;
     this.#config = options.config;
-    this.#tokenKeys = tokenKeys;
-    this.#metrics = metrics;
+    this.#state = state;
+    this.#listeners = new ListenerSet(options.passedSockets);
+    this.#observer = observer;
     this.#pods = new PodServiceHolder({
       ...options,
-      metrics,
+      metrics: observer.metrics,
       obtain: (session) => this.#obtain(session),
       onEnded: () => this.#retain(this.#config),
     });
     this.#cache = createCredentialCache({
       ...options,
-      metrics,
+      observer,
       identityToken: this.#pods.identityToken,
-      onEvent: (event) => this.#pods.onCredentialEvent(event),
+      onEvent: (event) => {
+        state.onCredentialEvent(event);
+        this.#pods.onCredentialEvent(event);
+      },
     });
+    this.#cache.restore(state.sessions);
+    state.expire(() => this.#cache.restore([]));
     this.#authorization = new AuthorizationTokens((error) => {
       options.log.warn("authorization token not rotated", { reason: messageOf(error) });
     });
+    observer.observe(
+      daemonView({
+        ...options,
+        config: () => this.#config,
+        cache: this.#cache,
+        targets: () => this.#targets,
+        running: () => this.#listeners.running,
+        pods: this.#pods,
+      }),
+    );
   }
 
   /** What is served where, in the order of the configuration. */
@@ -141,8 +159,8 @@ export class Daemon {
   }
 
   /**
-   * Takes over `config`: new listeners are opened first, then the ones that are gone are closed. A
-   * role that left is refused at once, and its session is let go.
+   * Takes over `config`: what is changed or new is obtained first, within 1.5 s, and new listeners are
+   * opened; then the ones that are gone are closed, a role that left is refused, and its session let go.
    *
    * @throws {@link CrossroleError} `ERR_LISTEN_FAILED` or `ERR_CONFIG_INVALID`; then everything is as before.
    */
@@ -150,15 +168,17 @@ export class Daemon {
     const targets = await this.#prepare(config);
     const takeTokens = await this.#authorization.prepare(authorizationOf(config));
     const takePods = await this.#pods.prepare(config);
+    // At the start nobody waits for STS: the listeners answer first.
+    if (this.#targets.size > 0) await this.#warmUp(targets);
     const closeGone = await this.#open(targets, config);
     takeTokens();
-    this.#warnOfRestart(config);
+    warnOfRestart(config, this.#options.config, this.#options.log);
     this.#config = config;
     this.#targets = targets;
     takePods();
     this.#retain(config);
     for (const { roles } of targets.values()) for (const role of roles.values()) this.#warm(role);
-    this.#metrics.reloaded(true);
+    this.#observer.reloaded();
     await closeGone();
   }
 
@@ -170,35 +190,26 @@ export class Daemon {
       return await this.#listeners.open(this.#listenOptions(targets, config));
     } catch (error) {
       this.#targets = before;
+      // What has been obtained for `config` alone is wanted by nobody.
+      this.#retain(this.#config);
       throw error;
     }
   }
 
   /** A changed configuration could not be taken over. */
-  refusedReload(): void {
-    this.#metrics.reloaded(false);
+  refusedReload(error: unknown): void {
+    this.#observer.refusedReload(error);
   }
 
   /** Stops accepting, ends what is in flight within 3 s, cancels every renewal. */
   async close(): Promise<void> {
     this.#authorization.close();
     this.#pods.close();
+    this.#observer.close();
     // Whoever has asked before is given what is held: the cache closes behind the last answer.
     await this.#listeners.close();
     this.#cache.close();
-  }
-
-  /** What a running daemon was made with stays: said, so that nobody waits for it. */
-  #warnOfRestart(config: Config): void {
-    const { config: started, log } = this.#options;
-    const keys = [
-      ...(isDeepStrictEqual(config.sts, started.sts) ? [] : ["sts"]),
-      ...(config.stateDirectory === started.stateDirectory ? [] : ["state"]),
-      ...((config.operations === undefined) === (started.operations === undefined)
-        ? []
-        : ["operations"]),
-    ];
-    if (keys.length > 0) log.warn("taken over at the next start only", { keys: keys.join(", ") });
+    await this.#state.close();
   }
 
   /** Looks up whatever may fail, before anything is changed. */
@@ -220,7 +231,7 @@ export class Daemon {
   ): Map<string, ListenOptions> {
     const wanted = new Map<string, ListenOptions>();
     for (const [key, { listener }] of targets) {
-      const onRefused = this.#onRefused(key);
+      const onRefused = this.#observer.onRefused(key);
       wanted.set(key, {
         ...listener.address,
         // What is in `targets` by the time of the request: a reload may have changed it.
@@ -231,12 +242,8 @@ export class Daemon {
           this.#targets.get(key)?.listener.kind === "pods" ? CONNECTIONS_PER_POD : undefined,
       });
     }
-    if (operations !== undefined && this.#metrics !== NO_METRICS) {
-      const onRefused = this.#onRefused(OPERATIONS);
-      const notReady = () => this.#pods.notReady();
-      const options = { metrics: this.#metrics, notReady, onRefused };
-      wanted.set(OPERATIONS, operationsListener(operations, options));
-    }
+    const options = operations && this.#observer.listenOptions(operations);
+    if (options !== undefined) wanted.set(`${OPERATIONS} ${options.host}:${options.port}`, options);
     return wanted;
   }
 
@@ -247,23 +254,23 @@ export class Daemon {
       identify: identifyLocalUser(() => this.#targets.get(key)?.allowed ?? NOBODY, socketTables),
       pods: () => this.#pods.current,
       credentialsFor: (session, hold) => this.#cache.get(session, hold),
-      tokenKeys: this.#tokenKeys,
+      tokenKeys: this.#state.tokenKeys,
       isAuthorized: (name, presented) => this.#authorization.isAuthorized(name, presented),
       listener: key,
       region: () => this.#config.region ?? this.#profileRegion,
       hostname,
       now: Date.now,
       onRefused,
-      onImdsV1: ({ roleName }) => this.#metrics.imdsV1(roleName),
+      onImdsV1: ({ roleName }) => this.#observer.metrics.imdsV1(roleName),
+      onHandOut: this.#observer.onHandOut(key),
+      counts: this.#observer.counts,
     });
   }
 
-  #onRefused(listener: string): OnRefused {
-    const audit = auditRefusals(this.#options.log, listener, Date.now);
-    return (reason, asked) => {
-      audit(reason, asked);
-      this.#metrics.refused(listener, reason);
-    };
+  async #warmUp(targets: ReadonlyMap<string, Prepared>): Promise<void> {
+    const roles = [...targets.values()].flatMap((target) => [...target.roles.values()]);
+    const sessions = roles.map(({ session }) => session);
+    await warmUp(sessions, (session, hold) => this.#cache.get(session, hold));
   }
 
   /** Somebody will ask soon: the role is assumed before they do, once the listeners answer. */
@@ -296,9 +303,6 @@ export class Daemon {
  * can get must not be able to leave nothing to the others.
  */
 const CONNECTIONS_PER_POD = 64;
-
-/** The key of the operations listener: no address looks like it. */
-const OPERATIONS = "operations";
 
 /** Who is answered at a listener that the configuration no longer has. */
 const NOBODY: AllowedUsers = new Set();

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** @module The command line: what is asked for, and which exit code it ends with. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError } from "commander";
 import { CommandError } from "./commands/command-error.ts";
@@ -8,12 +9,15 @@ import { CrossroleError, messageOf } from "./errors.ts";
 
 const FAILED = 1;
 const USAGE = 2;
+const SIGNAL_BASE = 128;
 
 /** Each adds its command to the program. Only the one that is asked for is loaded: a start is short. */
 const COMMANDS = {
   serve: async () => (await import("./commands/serve.ts")).serveCommand,
   exec: async () => (await import("./commands/exec.ts")).execCommand,
   check: async () => (await import("./commands/check.ts")).checkCommand,
+  policy: async () => (await import("./commands/policy.ts")).policyCommand,
+  status: async () => (await import("./commands/status.ts")).statusCommand,
   "credential-process": async () =>
     (await import("./commands/credential-process.ts")).credentialProcessCommand,
   schema: async () => (await import("./commands/schema.ts")).schemaCommand,
@@ -27,6 +31,7 @@ setFlagsFromString("--semi-space-growth-factor=1");
 process.on("SIGUSR1", () => undefined);
 keepSecretsOutOfCoreDumps();
 keepSecretsOutOfReports();
+if (process.pid === 1) endBySignalsAllTheSame();
 // Node prints every field of an error that nobody caught, and of its causes.
 process.on("uncaughtException", (error) => {
   process.stderr.write(`crossrole: ${textOf(error)}\n`);
@@ -79,6 +84,17 @@ function keepSecretsOutOfReports(): void {
   if (report.reportOnSignal) process.on(report.signal, () => undefined);
   report.reportOnSignal = report.reportOnFatalError = report.reportOnUncaughtException = false;
   report.excludeEnv = true;
+}
+
+/** The first process of a container is spared by every signal that it does not listen to. */
+function endBySignalsAllTheSame(): void {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      // Whoever listens besides has its own way to end.
+      if (process.listenerCount(signal) === 1)
+        process.exit(SIGNAL_BASE + constants.signals[signal]);
+    });
+  }
 }
 
 function exitCodeOf(error: unknown): number {

@@ -7,6 +7,7 @@ import type { CredentialEvent, IdentityToken, RoleSession } from "./credentials/
 import { CrossroleError, messageOf } from "./errors.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./operations/metrics.ts";
+import type { PodsView } from "./operations/view.ts";
 import type { PodService } from "./pod-service.ts";
 
 export interface PodServiceHolderOptions {
@@ -35,10 +36,9 @@ export class PodServiceHolder {
     return this.#service;
   }
 
-  /** Why pods cannot be served yet; undefined when they can, or when no listener is for them. */
-  notReady(): string | undefined {
-    const isReady = this.#service?.synced ?? true;
-    return isReady ? undefined : "the pods of this node are not known yet";
+  /** What is known of the pods; undefined when no listener is for them. */
+  seen(): PodsView | undefined {
+    return this.#service?.seen();
   }
 
   readonly identityToken: IdentityToken = async (pod, options) => {

@@ -15,6 +15,7 @@ import { normalAddress } from "./kubernetes/address.ts";
 import type { Pod } from "./kubernetes/pod.ts";
 import type { PodChange } from "./kubernetes/reflector.ts";
 import type { NodeApi } from "./node-api.ts";
+import type { PodsView } from "./operations/view.ts";
 import { PodTokens } from "./pod-tokens.ts";
 import { Prefetch } from "./prefetch.ts";
 
@@ -121,6 +122,22 @@ export class PodService {
   /** Whether the pods of the node are known. */
   get synced(): boolean {
     return this.#index.synced;
+  }
+
+  /** What is known of the pods that live, and of their roles. */
+  seen(): PodsView {
+    const { api, now } = this.#options;
+    const roles = this.#sessions.decided();
+    const pods = [...this.#index.pods()].filter((pod) => isLive(pod, now()));
+    return {
+      isKnown: this.#index.synced,
+      contactMs: api.lastContactMs,
+      pods: pods.map(({ uid, namespace, name, serviceAccount }) => {
+        const caller = roles.get(uid);
+        const role = caller && { name: caller.roleName, session: caller.session };
+        return { uid, namespace, name, serviceAccount, role };
+      }),
+    };
   }
 
   get podCount(): number {

@@ -51,6 +51,9 @@ describe("import rules of the house", () => {
     ["src/http/planted.ts", 'import { startDaemon as readFile } from "../daemon.ts";'],
     ["src/config/planted.ts", 'import { STSClient as readFile } from "@aws-sdk/client-sts";'],
     ["src/operations/planted.ts", 'import { metadataApp as readFile } from "../metadata/app.ts";'],
+    ["src/state/planted.ts", 'import { createSts as readFile } from "../sts/sts-client.ts";'],
+    ["src/explain/planted.ts", 'import { startDaemon as readFile } from "../daemon.ts";'],
+    ["src/explain/planted.ts", 'import { STSClient as readFile } from "@aws-sdk/client-sts";'],
     ["src/daemon-planted.ts", 'import { load as readFile } from "./commands/options.ts";'],
   ])("%s must not have: %s", async (path, line) => {
     expect(await lint(path, `${line}\n\nexport const used = readFile;\n`)).toContain(

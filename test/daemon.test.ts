@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -17,6 +16,7 @@ import {
   startSts,
 } from "./support/daemon.ts";
 import { request, tokenFrom } from "./support/http.ts";
+import { memoryDirectory } from "./support/memory.ts";
 
 let sts: FakeSts;
 const running: Daemon[] = [];
@@ -211,7 +211,8 @@ listeners: [{ address: "127.0.0.1:${new URL(second.url).port}", role: orders-rea
 
 describe("state directory", () => {
   it("lets metadata tokens survive a restart, in a file that only its owner can read", async () => {
-    const directory = join(await mkdtemp(join(tmpdir(), "crossrole-state-")), "state");
+    await using memory = await memoryDirectory();
+    const directory = join(memory.path, "state");
     const config = (address: string) => {
       const base = oneRole(sts, `state: { directory: "${directory}" }`);
       const [host = "", port] = address.split(":");
@@ -239,7 +240,6 @@ describe("state directory", () => {
     const file = join(directory, "metadata-token-keys.json");
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(await readFile(file, "utf8")).not.toContain(CANARY);
-    await rm(join(directory, ".."), { recursive: true });
   });
 
   it("that cannot be made is an error that names it", async () => {

@@ -85,6 +85,11 @@ export class PodSessions {
     return [...this.#decided.values()].map(({ caller }) => caller.session);
   }
 
+  /** What was decided for each pod that has a role, by its UID. */
+  decided(): ReadonlyMap<string, CallerSession> {
+    return new Map([...this.#decided].map(([uid, { caller }]) => [uid, caller]));
+  }
+
   /** The pods whose chain of sessions has `source` in it. */
   podsBehind(source: CredentialSource): Pod[] {
     const key = sessionKey(source);

@@ -1,5 +1,5 @@
 /** @module Who is asking, and what a face may know of them. */
-import type { RoleSession } from "../credentials/types.ts";
+import type { RoleSession, TemporaryCredentials } from "../credentials/types.ts";
 
 /** The other end of a connection, as the kernel says it: never a header. */
 export interface Peer {
@@ -22,6 +22,13 @@ export interface CallerSession {
   /** Whether the role may be asked for without a metadata token. */
   readonly imdsV1: boolean;
 }
+
+/** Told of every hand-out; `waited` when the caller had to wait for STS. */
+export type OnHandOut = (
+  caller: CallerSession,
+  credentials: TemporaryCredentials,
+  waited: boolean,
+) => void;
 
 /**
  * Tells who is behind a connection.

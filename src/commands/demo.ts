@@ -44,7 +44,7 @@ class Demo {
     this.#stays = stays;
     this.#stage = new Stage({
       node: process.execPath,
-      main: modulePath("main"),
+      main: process.argv[1] ?? "",
       client: modulePath("demo/client"),
       environment: keptEnvironment(),
       onEvent: (event) => this.#show(event),

@@ -4,7 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import { constants, devNull } from "node:os";
 import { Option } from "commander";
 import type { Command } from "commander";
-import type { Config, Listener, Role } from "../config/types.ts";
+import { childConfig } from "../child-config.ts";
 import { newToken } from "../container/authorization.ts";
 import { startDaemon } from "../daemon.ts";
 import { containerUri } from "../targets.ts";
@@ -66,13 +66,10 @@ async function exec(commandLine: readonly string[], flags: ExecFlags): Promise<n
   const quiet = untilStarted(log);
   const token = newToken();
   const options = await processOptions();
+  // Where the kernel does not tell whose a socket is, the port is all that keeps other users out.
   const allowUsers = options.socketTables === undefined ? "any" : [];
   const daemon = await startDaemon({
-    config: onlyFor(
-      { ...role, authorizationToken: { kind: "value", value: token } },
-      config,
-      allowUsers,
-    ),
+    config: childConfig(role, config, { token, allowUsers }),
     ...options,
     log: quiet.log,
   });
@@ -83,21 +80,6 @@ async function exec(commandLine: readonly string[], flags: ExecFlags): Promise<n
   } finally {
     await daemon.close();
   }
-}
-
-/**
- * The configuration with one listener: a free port on loopback, for this child alone. Where the
- * kernel does not tell whose a socket is, the port is all that keeps other users out.
- */
-function onlyFor(role: Role, config: Config, allowUsers: Listener["allowUsers"]): Config {
-  const address = { host: "127.0.0.1", port: 0 };
-  return {
-    ...config,
-    roles: new Map([[role.name, role]]),
-    stateDirectory: undefined,
-    operations: undefined,
-    listeners: [{ kind: "role", address, role: role.name, hosts: [], allowUsers }],
-  };
 }
 
 /** The first assumption's failure is the command's own error, in one line: the log keeps out of it. */

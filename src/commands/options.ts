@@ -12,13 +12,14 @@ import type { DaemonOptions } from "../daemon.ts";
 import { CrossroleError } from "../errors.ts";
 import { createLog, LOG_LEVELS } from "../log.ts";
 import type { Log, LogLevel } from "../log.ts";
+import { prettyOn } from "../pretty-log.ts";
 
 export interface CommonFlags extends Settings {
   readonly logLevel: LogLevel;
 }
 
 /** Adds what says which role: a file, or one role by flags. */
-export function withRoleOptions(command: Command, defaultLevel: LogLevel): Command {
+export function withRoleSettings(command: Command): Command {
   return command
     .option("-c, --config <file>", "configuration file (CROSSROLE_CONFIG)")
     .option("--role-arn <arn>", "the role to assume, without a file (CROSSROLE_ROLE_ARN)")
@@ -28,13 +29,17 @@ export function withRoleOptions(command: Command, defaultLevel: LogLevel): Comma
     .option("--duration-seconds <n>", "1800 to 43200 (CROSSROLE_DURATION_SECONDS)")
     .option("--profile <name>", "AWS profile that signs the first call (CROSSROLE_PROFILE)")
     .option("--region <region>", "region of STS and of clients (CROSSROLE_REGION)")
-    .option("--sts-endpoint <url>", "STS instead of the region's (CROSSROLE_STS_ENDPOINT)")
-    .addOption(
-      new Option("--log-level <level>", "what is written to stderr (CROSSROLE_LOG_LEVEL)")
-        .choices(LOG_LEVELS)
-        .env("CROSSROLE_LOG_LEVEL")
-        .default(defaultLevel),
-    );
+    .option("--sts-endpoint <url>", "STS instead of the region's (CROSSROLE_STS_ENDPOINT)");
+}
+
+/** {@link withRoleSettings}, and what is written to the log. */
+export function withRoleOptions(command: Command, defaultLevel: LogLevel): Command {
+  return withRoleSettings(command).addOption(
+    new Option("--log-level <level>", "what is written to stderr (CROSSROLE_LOG_LEVEL)")
+      .choices(LOG_LEVELS)
+      .env("CROSSROLE_LOG_LEVEL")
+      .default(defaultLevel),
+  );
 }
 
 export interface Loaded {
@@ -73,12 +78,16 @@ export function chooseRole({ roles }: Config, name: string | undefined): Role {
   throw new CrossroleError("ERR_USAGE", message);
 }
 
-/** The log on stderr: results are on stdout, and a pipe reads only those. */
+/** The log on stderr: results are on stdout, and a pipe reads only those. On a terminal for people. */
 export function stderrLog(level: LogLevel): Log {
-  return createLog(level, process.stderr);
+  const { stderr } = process;
+  if (!stderr.isTTY) return createLog(level, stderr);
+  const write = (text: string) => stderr.write(text);
+  return createLog(level, prettyOn({ write, hasColours: stderr.hasColors() }));
 }
 
-function append(value: string, before: readonly string[] | undefined): string[] {
+/** Collects the values of an option that may be repeated. */
+export function append(value: string, before: readonly string[] | undefined): string[] {
   return [...(before ?? []), value];
 }
 

@@ -11,6 +11,7 @@ import type { Log } from "../log.ts";
 import { containerUri } from "../targets.ts";
 import type { Served } from "../targets.ts";
 import { examples } from "./help.ts";
+import { migratesRequests, takePassedSockets } from "./passed-sockets.ts";
 import { load, processOptions, stderrLog, withRoleOptions } from "./options.ts";
 import type { CommonFlags, Loaded } from "./options.ts";
 
@@ -32,14 +33,17 @@ export function serveCommand(parent: Command): void {
     .action(serve);
 }
 
-async function serve(flags: CommonFlags): Promise<void> {
+async function serve(flags: CommonFlags, { parent }: Command): Promise<void> {
   const log = stderrLog(flags.logLevel);
   const loaded = await load(flags);
   const config = withListeners(loaded.config);
   tell(config, log);
   const options = await processOptions();
   if (options.socketTables === undefined) log.warn(NO_TABLES);
-  const daemon = await startDaemon({ config, ...options, log });
+  await warnOfSharedPorts(config, log);
+  const passedSockets = takePassedSockets(process.env, process.pid);
+  const versions = { crossrole: parent?.version() ?? "unknown", node: process.version };
+  const daemon = await startDaemon({ config, ...options, versions, log, passedSockets });
   const watch = watchFile(daemon, loaded, log);
   // Whoever reads a line below may send a signal at once.
   const stopped = untilStopped(watch);
@@ -59,6 +63,16 @@ async function serve(flags: CommonFlags): Promise<void> {
 
 const NO_TABLES =
   "this platform does not tell whose a socket is: only listeners with allowUsers: any will answer";
+
+async function warnOfSharedPorts({ listeners, operations }: Config, log: Log): Promise<void> {
+  const addresses = [...listeners.map(({ address }) => address), operations];
+  const isShared = addresses.some((address) => address?.reusePort === true);
+  if (isShared && (await migratesRequests()) !== true) log.warn(NO_MIGRATION);
+}
+
+const NO_MIGRATION =
+  "reusePort: connections that arrive in the very moment in which a daemon ends are reset, unless " +
+  "the kernel hands them over (sysctl -w net.ipv4.tcp_migrate_req=1)";
 
 /** What to set in a client's environment: the one way to this role that every client of it knows. */
 function waysTo(served: Served, { roles }: Config): string[] {
@@ -104,7 +118,7 @@ function watchFile(daemon: Daemon, loaded: Loaded, log: Log): ConfigWatch | unde
         tell(config, log);
         log.info("configuration taken over", { roles: config.roles.size });
       } catch (error) {
-        daemon.refusedReload();
+        daemon.refusedReload(error);
         kept(error);
       }
     },

@@ -8,7 +8,7 @@ import { refuse } from "./problems.ts";
 import { httpUrl } from "./rules.ts";
 import type { ConfigFile } from "./schema.ts";
 import type { Environment } from "./settings.ts";
-import type { Config, Listener, Role, StsSettings } from "./types.ts";
+import type { Address, Config, Listener, Role, StsSettings } from "./types.ts";
 
 interface BuildOptions {
   readonly region: string | undefined;
@@ -47,7 +47,7 @@ export function buildConfig(file: ConfigFile, options: BuildOptions): Config {
       region: options.region,
       notices,
     }),
-    operations: file.operations?.address,
+    operations: file.operations === undefined ? undefined : addressOf(file.operations),
     stateDirectory: file.state?.directory,
     notices,
   };
@@ -163,9 +163,19 @@ function buildToken(
 const AUTHORIZATION_TOKEN = /^[\x21-\x7e]{16,4096}$/;
 
 function buildListener(listener: NonNullable<ConfigFile["listeners"]>[number]): Listener {
-  const { address, role, roles, allowUsers = [] } = listener;
+  const { role, roles, allowUsers = [] } = listener;
+  const address = addressOf(listener);
   const hosts = (listener.hosts ?? []).map((host) => host.toLowerCase());
   const common = { address, hosts, allowUsers };
   if (role !== undefined) return { ...common, kind: "role", role };
   return roles === undefined ? { ...common, kind: "pods" } : { ...common, kind: "roles", roles };
+}
+
+/** What is bound, and with whom it may be shared. */
+function addressOf(bound: {
+  readonly address: Address;
+  readonly reusePort?: boolean | undefined;
+}): Address {
+  const { address, reusePort } = bound;
+  return reusePort === undefined ? address : { ...address, reusePort };
 }

@@ -1,5 +1,5 @@
 /** @module The rules between values: names that must exist, and things that must agree. */
-import { z } from "zod";
+import * as z from "zod";
 import { parseRoleArn, partitionOfRegion } from "../credentials/role-arn.ts";
 import { checkName } from "./names.ts";
 import { checkPods } from "./pod-checks.ts";

@@ -1,5 +1,5 @@
 /** @module The shape of a role on the way to another: an ARN alone, or with the external id that it asks for. */
-import { z } from "zod";
+import * as z from "zod";
 import * as rules from "./rules.ts";
 
 const hop = z.strictObject({

@@ -1,5 +1,5 @@
 /** @module The shape of what the file says of pods: associations, and the section `kubernetes`. */
-import { z } from "zod";
+import * as z from "zod";
 import { hopOrArn } from "./hop.ts";
 import * as rules from "./rules.ts";
 

@@ -1,5 +1,5 @@
 /** @module The rules between what the file says of pods and everything else. */
-import { z } from "zod";
+import * as z from "zod";
 import { checkName } from "./names.ts";
 import type { Problem } from "./problems.ts";
 

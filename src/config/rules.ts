@@ -1,6 +1,6 @@
 /** @module The rules of single values, each with the words that say it. */
 import { isIP } from "node:net";
-import { z } from "zod";
+import * as z from "zod";
 import { parseRoleArn } from "../credentials/role-arn.ts";
 import type { Address } from "./types.ts";
 

@@ -1,5 +1,5 @@
 /** @module The shape of the configuration file. Every object is strict: an unknown key is an error. */
-import { z } from "zod";
+import * as z from "zod";
 import * as rules from "./rules.ts";
 import { hopOrArn } from "./hop.ts";
 import { association, kubernetes } from "./kubernetes-schema.ts";
@@ -69,6 +69,7 @@ const listener = z
     hosts: z
       .array(rules.text().regex(/^[\w.-]+$/, "must be a host name without a port"))
       .optional(),
+    reusePort: z.boolean("must be true or false").optional(),
   })
   .refine(
     ({ role: one, roles, pods }) =>
@@ -94,7 +95,12 @@ export const configSchema = z.strictObject({
   listeners: z.array(listener).optional(),
   associations: z.array(association).optional(),
   kubernetes: kubernetes.optional(),
-  operations: z.strictObject({ address: rules.address }).optional(),
+  operations: z
+    .strictObject({
+      address: rules.address,
+      reusePort: z.boolean("must be true or false").optional(),
+    })
+    .optional(),
   state: z.strictObject({ directory: rules.text().min(1, "must be a directory") }).optional(),
 });
 

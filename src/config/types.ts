@@ -41,6 +41,8 @@ export interface Address {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
+  /** Whether another crossrole that says so too may answer there beside this one. Default: false. */
+  readonly reusePort?: boolean | undefined;
 }
 
 /** An address that answers, and for whom. */
@@ -133,7 +135,7 @@ export interface Config {
   readonly kubernetes?: KubernetesSettings | undefined;
   /** Where health and metrics are. */
   readonly operations?: Address | undefined;
-  /** Where the metadata-token key survives a restart. */
+  /** Where metadata-token keys and sessions survive a restart. */
   readonly stateDirectory?: string | undefined;
   /** What was changed or will not be as written, one line each. */
   readonly notices: readonly string[];

@@ -26,6 +26,8 @@ export function watchConfig({ path, text, onChange, onError }: WatchOptions): Co
   let known = text;
   let wasReadable = true;
   let busy = Promise.resolve();
+  /** A look that was asked for and has not begun: whoever asks meanwhile is told by the same one. */
+  let asked: Promise<void> | undefined;
   let closed = false;
 
   const look = async (always: boolean) => {
@@ -42,11 +44,16 @@ export function watchConfig({ path, text, onChange, onError }: WatchOptions): Co
     }
   };
   // One look at a time: a change must not overtake the one before.
-  const check = (always: boolean) => (busy = busy.then(() => look(always)));
-  const timer = setInterval(() => void check(false), INTERVAL_MS).unref();
+  const inTurn = (step: () => Promise<void>) => (busy = busy.then(step));
+  const lookForWhoAsked = () => {
+    asked = undefined;
+    return look(true);
+  };
+  const check = () => (asked ??= inTurn(lookForWhoAsked));
+  const timer = setInterval(() => void inTurn(() => look(false)), INTERVAL_MS).unref();
   const close = () => {
     closed = true;
     clearInterval(timer);
   };
-  return { check: () => check(true), close };
+  return { check, close };
 }

@@ -1,7 +1,7 @@
 /** @module Face 2: container credentials, as ECS and EKS serve them. */
 import type { IncomingMessage } from "node:http";
 import { Hono } from "hono";
-import type { CallerSession, SessionFor } from "../callers/types.ts";
+import type { CallerSession, OnHandOut, SessionFor } from "../callers/types.ts";
 import { documentOf } from "../credentials/document.ts";
 import { checkedRoleArn } from "../credentials/role-arn.ts";
 import type { CredentialsFor, RoleSession, TemporaryCredentials } from "../credentials/types.ts";
@@ -10,6 +10,7 @@ import { peerOf } from "../http/answer.ts";
 import type { Answer, OnRefused } from "../http/answer.ts";
 import { rawTarget, routes, single } from "../http/face.ts";
 import type { FaceEnv, Handle } from "../http/face.ts";
+import type { RequestCounts } from "../http/request-counts.ts";
 import { decodeSegment, pathOf } from "../http/target.ts";
 
 /** Below this path each role of the listener has its credentials. */
@@ -32,6 +33,8 @@ export interface ContainerOptions {
   /** The session of the pod whose own token `presented` is. */
   readonly sessionForToken: (presented: string) => Promise<CallerSession>;
   readonly onRefused: OnRefused;
+  readonly onHandOut?: OnHandOut | undefined;
+  readonly counts?: RequestCounts | undefined;
 }
 
 /**
@@ -42,12 +45,15 @@ export interface ContainerOptions {
  */
 export function containerApp(options: ContainerOptions): Hono<FaceEnv> {
   const app = new Hono<FaceEnv>({ getPath: (_, init) => pathOf(rawTarget(init)) ?? "" });
-  const route = routes(options.onRefused, failed);
-  app.get(`${CONTAINER_PATH}/:role`, route(getCredentials(options, ofRole)));
-  app.get(POD_IDENTITY_PATH, route(getCredentials(options, ofPod)));
-  app.all(`${CONTAINER_PATH}/:role`, route(methodNotAllowed));
-  app.all(POD_IDENTITY_PATH, route(methodNotAllowed));
-  app.all("*", route(notFound));
+  const route = routes(options.onRefused, failed, options.counts);
+  app.get(
+    `${CONTAINER_PATH}/:role`,
+    route("container_credentials", getCredentials(options, ofRole)),
+  );
+  app.get(POD_IDENTITY_PATH, route("pod_identity", getCredentials(options, ofPod)));
+  app.all(`${CONTAINER_PATH}/:role`, route("container_credentials", methodNotAllowed));
+  app.all(POD_IDENTITY_PATH, route("pod_identity", methodNotAllowed));
+  app.all("*", route("other", notFound));
   return app;
 }
 
@@ -87,8 +93,11 @@ const ofPod: Shown = (request, { sessionForToken }) => {
 
 function getCredentials(options: ContainerOptions, shown: Shown): Handle {
   return async (request) => {
-    const { session } = await shown(request, options);
-    const credentials = await options.credentialsFor(session, { holdMs: HOLD_MS });
+    const caller = await shown(request, options);
+    const { session } = caller;
+    const held = options.credentialsFor(session, { holdMs: HOLD_MS });
+    const credentials = await held;
+    options.onHandOut?.(caller, credentials, held instanceof Promise);
     return { status: 200, headers: JSON_TYPE, body: bodyOf(session, credentials) };
   };
 }

@@ -4,6 +4,8 @@ import { CrossroleError } from "../errors.ts";
 import { CallBudget } from "./call-budget.ts";
 import { Entry } from "./entry.ts";
 import { isRenewalDue, MIN_RETRY_MS, remainingMs, untilRenewalMs } from "./renewal.ts";
+import { RestoredSessions } from "./restored.ts";
+import type { RestoredSession } from "./restored.ts";
 import { sessionKey } from "./session-key.ts";
 import { validateBase, validateSession } from "./validate.ts";
 import { bounded, closing, unwanted, within } from "./waiting.ts";
@@ -17,6 +19,7 @@ import type {
   LoadBaseCredentials,
   RoleSession,
   SigningCredentials,
+  SourceState,
 } from "./types.ts";
 
 /** The longest nap of a session's timer, so that a clock set or a sleep is noticed within 30 s. */
@@ -41,6 +44,7 @@ export class CredentialCache {
   readonly #options: CacheOptions;
   readonly #budget: CallBudget;
   readonly #entries: LRUCache<string, Entry>;
+  readonly #restored = new RestoredSessions();
   #closed = false;
 
   constructor(options: CacheOptions) {
@@ -75,6 +79,24 @@ export class CredentialCache {
     return within(this.#obtained(entry, now), options.holdMs, session);
   }
 
+  /** What is known of a session or a base, without asking for it; undefined when nothing is. */
+  stateOf(source: CredentialSource): SourceState | undefined {
+    return this.#entries.peek(sessionKey(source))?.state(this.#options.now());
+  }
+
+  /** How many sessions and bases are held. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /**
+   * Sessions of a daemon before this one: each is served as soon as it is asked for, and renewed as
+   * if it had been obtained here. Takes the place of those that nobody has asked for so far.
+   */
+  restore(sessions: Iterable<RestoredSession>): void {
+    this.#restored.replace(sessions);
+  }
+
   /** Lets go of every session but `sessions` and what they are assumed from. */
   retain(sessions: Iterable<RoleSession>): void {
     const wanted = new Set<string>();
@@ -96,6 +118,7 @@ export class CredentialCache {
     this.#closed = true;
     this.#budget.close();
     this.#entries.clear();
+    this.#restored.replace([]);
   }
 
   #entryOf(source: CredentialSource, now: Instant): Entry {
@@ -104,9 +127,17 @@ export class CredentialCache {
     if (entry === undefined) {
       entry = new Entry(source, now);
       this.#entries.set(key, entry);
+      this.#takeRestored(entry, key, now);
     }
     entry.askedAt = now;
     return entry;
+  }
+
+  #takeRestored(entry: Entry, key: string, now: Instant): void {
+    const credentials = this.#restored.give(entry, key, now, this.#options.random);
+    if (credentials === undefined) return;
+    this.#options.onEvent({ type: "restored", source: entry.source, credentials });
+    this.#schedule(entry);
   }
 
   /** What is held and valid, and, when it is half spent, the renewal started behind it. */

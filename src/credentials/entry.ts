@@ -1,8 +1,16 @@
 /** @module What is known of one session: what is held, how the last attempt failed, and when to look again. */
 import { CrossroleError } from "../errors.ts";
-import { failureKind, hasPassed, leaseOf, retryDelayMs } from "./renewal.ts";
+import {
+  ageMs,
+  failureKind,
+  hasPassed,
+  leaseOf,
+  remainingMs,
+  retryDelayMs,
+  untilRenewalMs,
+} from "./renewal.ts";
 import type { FailureKind, Lease } from "./renewal.ts";
-import type { CredentialSource, Instant, SigningCredentials } from "./types.ts";
+import type { CredentialSource, Instant, SigningCredentials, SourceState } from "./types.ts";
 
 /** How long a base is kept that nobody asks for and that does not say when it expires: 1 hour. */
 const BASE_LIFETIME_MS = 3_600_000;
@@ -90,6 +98,32 @@ export class Entry {
   restMs(now: Instant): number {
     if (this.failure === undefined || !this.isResting(now)) return 0;
     return this.failure.delayMs - (now.monotonicMs - this.failure.at.monotonicMs);
+  }
+
+  state(now: Instant): SourceState {
+    const { held, failure } = this;
+    const leftMs = held === undefined ? 0 : remainingMs(held.lease, now);
+    return {
+      held:
+        held === undefined || leftMs <= 0
+          ? undefined
+          : {
+              credentials: held.credentials,
+              remainingMs: leftMs,
+              lifeMs: held.lease.lifeMs,
+              ageMs: ageMs(held.lease, now),
+              untilRenewalMs: untilRenewalMs(held.lease, now),
+            },
+      failure:
+        failure === undefined
+          ? undefined
+          : {
+              error: failure.error,
+              agoMs: now.monotonicMs - failure.at.monotonicMs,
+              retryInMs: this.restMs(now),
+            },
+      isAsking: this.flight !== undefined,
+    };
   }
 
   wakeIn(delayMs: number, wake: () => void): void {

@@ -80,7 +80,7 @@ export function untilRenewalMs(lease: Lease, now: Instant): number {
  * The age by the clock that says more: a step forward or a sleep shows on the wall clock only, a
  * step back makes the wall clock lie, and an expired answer is worse than an early renewal.
  */
-function ageMs(lease: Lease, now: Instant): number {
+export function ageMs(lease: Lease, now: Instant): number {
   return Math.max(
     now.wallMs - lease.obtained.wallMs,
     now.monotonicMs - lease.obtained.monotonicMs,

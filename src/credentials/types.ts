@@ -6,6 +6,7 @@ interface CredentialsInit {
   readonly sessionToken?: string | undefined;
   readonly expiration?: Date | undefined;
   readonly issuedAt: Date;
+  readonly requestId?: string | undefined;
 }
 
 /**
@@ -20,6 +21,8 @@ export class SigningCredentials {
   readonly expiration: Date | undefined;
   /** When they were issued, as near as it is known. In the past of whoever reads it. */
   readonly issuedAt: Date;
+  /** Of the call of STS that issued them: it joins CloudTrail. Absent where nobody said one. */
+  readonly requestId: string | undefined;
   readonly #secretAccessKey: string;
   readonly #sessionToken: string | undefined;
 
@@ -27,6 +30,7 @@ export class SigningCredentials {
     this.accessKeyId = init.accessKeyId;
     this.expiration = init.expiration;
     this.issuedAt = init.issuedAt;
+    this.requestId = init.requestId;
     this.#secretAccessKey = init.secretAccessKey;
     this.#sessionToken = init.sessionToken;
   }
@@ -184,6 +188,30 @@ export type CredentialsFor = (
   options: { readonly holdMs: number },
 ) => TemporaryCredentials | Promise<TemporaryCredentials>;
 
+/** What is known of a session or a base, for whoever shows it. No secret, and nothing that changes it. */
+export interface SourceState {
+  /** What is held and has not expired. */
+  readonly held:
+    | {
+        readonly credentials: SigningCredentials;
+        /** Milliseconds of life left; infinite for long-lived keys. */
+        readonly remainingMs: number;
+        /** Milliseconds from when they were obtained to their expiration; infinite for long-lived keys. */
+        readonly lifeMs: number;
+        /** Milliseconds since they were obtained. */
+        readonly ageMs: number;
+        /** Milliseconds until they are renewed. */
+        readonly untilRenewalMs: number;
+      }
+    | undefined;
+  /** How the last attempt failed; undefined after one that did not. */
+  readonly failure:
+    | { readonly error: Error; readonly agoMs: number; readonly retryInMs: number }
+    | undefined;
+  /** Whether STS, or whoever has the base, is being asked. */
+  readonly isAsking: boolean;
+}
+
 /** Now, on both clocks: the wall clock may be set, the monotonic one stops while a laptop sleeps. */
 export interface Instant {
   /** Milliseconds since the epoch. */
@@ -209,6 +237,12 @@ export type CredentialEvent =
       /** Milliseconds of life left in what is still held; 0 when nobody is served. */
       readonly remainingMs: number;
       readonly retryInMs: number;
+    }
+  /** Taken over from a daemon before this one, when it was first asked for. */
+  | {
+      readonly type: "restored";
+      readonly source: CredentialSource;
+      readonly credentials: SigningCredentials;
     }
   /** Let go because nobody asked for it during one whole lifetime. */
   | { readonly type: "lapsed"; readonly source: CredentialSource }

@@ -1,5 +1,5 @@
 /** @module What the daemon and the application write, line by line, as events. */
-import { z } from "zod";
+import * as z from "zod";
 import { GATEWAY, READER } from "./events.ts";
 import type { DemoEvent } from "./events.ts";
 

@@ -8,10 +8,19 @@ export interface Answer {
   readonly body?: string | Buffer | undefined;
 }
 
+const ending = new WeakSet<object>();
+
+/** From now on the next answer on `socket` is its last, and tells the client so. */
+export function endWithAnswer(socket: object): void {
+  ending.add(socket);
+}
+
 /** Writes `answer` whole, with its length: nothing is chunked, nothing is compressed. */
 export function send(response: ServerResponse, { status, headers, body }: Answer): void {
   if (response.headersSent || response.destroyed) return;
   const length = body === undefined ? 0 : Buffer.byteLength(body);
+  const { socket } = response;
+  if (socket !== null && ending.has(socket)) response.setHeader("Connection", "close");
   response.writeHead(status, { ...headers, "Content-Length": length });
   // A HEAD is told the length and gets nothing: Node leaves the body out.
   response.end(body);

@@ -64,6 +64,11 @@ export function boundPipelining({ socket }: IncomingMessage, response: ServerRes
   });
 }
 
+/** Whether a request of this connection waits for its answer. */
+export function isAwaited(socket: Socket): boolean {
+  return (waiting.get(socket) ?? 0) > 0;
+}
+
 function isBehind(socket: Socket): boolean {
   return (waiting.get(socket) ?? 0) > MAX_PIPELINED;
 }

@@ -5,6 +5,7 @@ import type { IncomingMessage, RequestListener } from "node:http";
 import { CrossroleError } from "../errors.ts";
 import type { Answer, OnRefused } from "./answer.ts";
 import { askedBy, send } from "./answer.ts";
+import type { RequestCounts, RouteName } from "./request-counts.ts";
 
 /** A Hono environment in which the raw request and response can be had. */
 export type FaceEnv = { Bindings: HttpBindings };
@@ -19,6 +20,7 @@ export type Handle = (request: IncomingMessage) => Answer | Promise<Answer>;
 
 /** Hono's handler for `handle`: whatever it throws is told to `onRefused` and answered by `failed`. */
 export type Route = (
+  name: RouteName,
   handle: Handle,
 ) => (context: { readonly env: HttpBindings }) => Promise<Response>;
 
@@ -26,41 +28,58 @@ export type Route = (
  * Answers are written to Node's response itself: what a Fetch response costs on the way there is
  * more than all the rest of a warm request.
  */
-export function routes(onRefused: OnRefused, failed: (error: unknown) => Answer): Route {
-  return (handle) =>
-    async ({ env: { incoming: request, outgoing: response } }) => {
+export function routes(
+  onRefused: OnRefused,
+  failed: (error: unknown) => Answer,
+  counts?: RequestCounts,
+): Route {
+  return (name, handle) => {
+    const count = counts?.of(name);
+    return async ({ env: { incoming: request, outgoing: response } }) => {
       try {
         const answer = handle(request);
         const sent =
           answer instanceof Promise ? await answer.catch(again(handle, request)) : answer;
+        count?.(sent.status);
         send(response, sent);
       } catch (error) {
         onRefused(error, askedBy(request));
-        send(response, failed(error));
+        const sent = failed(error);
+        count?.(sent.status);
+        send(response, sent);
       }
       return RESPONSE_ALREADY_SENT;
     };
+  };
 }
 
-/** The same without a router: what is there at once is sent in the same turn. */
+/** What answers a request, and what counts its answers. */
+export interface Routed {
+  readonly handle: Handle;
+  readonly count: ((status: number) => void) | undefined;
+}
+
+/** The same without Hono's router: what is there at once is sent in the same turn. */
 export function answering(
-  handle: Handle,
+  route: (request: IncomingMessage) => Routed,
   onRefused: OnRefused,
   failed: (error: unknown, request: IncomingMessage) => Answer,
 ): RequestListener {
   return (request, response) => {
+    const { handle, count } = route(request);
+    const sendCounted = (answer: Answer) => {
+      count?.(answer.status);
+      send(response, answer);
+    };
     const refuse = (error: unknown) => {
       onRefused(error, askedBy(request));
-      send(response, failed(error, request));
+      sendCounted(failed(error, request));
     };
     try {
       const answer = handle(request);
       if (answer instanceof Promise) {
-        answer
-          .catch(again(handle, request))
-          .then((late) => send(response, late))
-          .catch(refuse);
-      } else send(response, answer);
+        answer.catch(again(handle, request)).then(sendCounted).catch(refuse);
+      } else sendCounted(answer);
     } catch (error) {
       refuse(error);
     }

@@ -2,6 +2,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { CrossroleError } from "../errors.ts";
+import { foreignHeader, isForPage } from "./pages.ts";
+import type { Pages } from "./pages.ts";
 
 /**
  * Names under which a metadata client reaches this machine. An application that was rebound to
@@ -19,7 +21,7 @@ const KNOWN_HOSTS: ReadonlySet<string> = new Set([
 
 const LOOPBACK_V4 = /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/;
 
-/** Only a browser sends these, and no browser is a client of ours. */
+/** Only a browser sends these, and no browser is a client of ours: it has a page of the operations at most. */
 const BROWSER_HEADERS: ReadonlySet<string> = new Set(["origin", "referer", "cookie"]);
 
 /** Only what passes somebody else's request on sends these. */
@@ -30,8 +32,12 @@ const MAX_HEADERS = 64;
 const MAX_PORT = 65_535;
 
 /** Why `request` is refused whatever it asks for, or undefined. Every refusal closes the connection. */
-export function refusalOf(request: IncomingMessage, isOwn: IsOwnHost): CrossroleError | undefined {
-  return refusedHeader(request, isOwn) ?? refusedFraming(request) ?? refusedTarget(request);
+export function refusalOf(
+  request: IncomingMessage,
+  isOwn: IsOwnHost,
+  pages?: Pages,
+): CrossroleError | undefined {
+  return refusedHeader(request, isOwn, pages) ?? refusedFraming(request) ?? refusedTarget(request);
 }
 
 /** A listener's own names: its address, the one that was reached, and what the configuration adds. */
@@ -58,9 +64,12 @@ function hostOf(header: string): string {
 }
 
 function refusedHeader(
-  { rawHeaders, socket }: IncomingMessage,
+  request: IncomingMessage,
   isOwn: IsOwnHost,
+  pages: Pages | undefined,
 ): CrossroleError | undefined {
+  const { rawHeaders, socket } = request;
+  const isPage = isForPage(request, pages);
   if (rawHeaders.length > MAX_HEADERS * 2) return invalid(`more than ${MAX_HEADERS} headers`);
   let host: string | undefined;
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -68,13 +77,15 @@ function refusedHeader(
     if (name === "host") {
       if (host !== undefined) return invalid("more than one Host");
       host = hostOf(rawHeaders[index + 1] ?? "");
-    } else if (BROWSER_HEADERS.has(name) || name.startsWith("sec-fetch-")) {
+    } else if (!isPage && (BROWSER_HEADERS.has(name) || name.startsWith("sec-fetch-"))) {
       return forwarded(`the header ${name}, which only browsers send`);
     } else if (FORWARDING_HEADERS.has(name) || name.startsWith("x-forwarded-")) {
       return forwarded(`the header ${name}: it was passed on by a proxy`);
     }
   }
   if (host === undefined) return invalid("no Host");
+  const foreign = isPage ? foreignHeader(request) : undefined;
+  if (foreign !== undefined) return forwarded(`a header ${foreign} of another site`);
   if (KNOWN_HOSTS.has(host) || LOOPBACK_V4.test(host) || isOwn(host, socket)) return undefined;
   const message = `the request is for the host ${JSON.stringify(host)}, which is not one of this listener's`;
   return new CrossroleError("ERR_HOST_REFUSED", message);

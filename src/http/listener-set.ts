@@ -1,9 +1,23 @@
 /** @module The listeners that are open, and how a reload turns them into others. */
-import { listen } from "./listener.ts";
+import { CrossroleError } from "../errors.ts";
+import { isSameAddress, unmatchedError } from "./inherited.ts";
+import type { InheritedSocket } from "./inherited.ts";
+import { inherit, listen, listenInherited } from "./listener.ts";
 import type { ListenOptions, RunningListener } from "./listener.ts";
 
+type Wanted = ReadonlyMap<string, ListenOptions>;
+
 export class ListenerSet {
+  readonly #passed: InheritedSocket[];
   #running: ReadonlyMap<string, RunningListener> = new Map();
+  /** Inherited ones that the configuration has no longer: whoever passed them on keeps them open. */
+  readonly #paused = new Map<string, RunningListener>();
+  #closed = false;
+
+  /** @param passed sockets that the first {@link open} takes instead of binding their addresses */
+  constructor(passed: readonly InheritedSocket[] = []) {
+    this.#passed = [...passed];
+  }
 
   /** By key, in the order of the last {@link open}. */
   get running(): ReadonlyMap<string, RunningListener> {
@@ -16,34 +30,77 @@ export class ListenerSet {
    *
    * @throws {@link CrossroleError} `ERR_LISTEN_FAILED`; then nothing has changed.
    */
-  async open(wanted: ReadonlyMap<string, ListenOptions>): Promise<() => Promise<void>> {
+  async open(wanted: Wanted): Promise<() => Promise<void>> {
     const running = new Map<string, RunningListener>();
-    const fresh: RunningListener[] = [];
+    const fresh = new Map<string, RunningListener>(this.#inherit(wanted));
     try {
       for (const [key, options] of wanted) {
-        let listener = this.#running.get(key);
-        if (listener === undefined) {
-          listener = await listen(options);
-          fresh.push(listener);
-        }
+        const known = this.#running.get(key) ?? fresh.get(key);
+        const listener = known ?? this.#resume(key) ?? (await this.#listen(options, wanted));
+        if (known === undefined) fresh.set(key, listener);
         running.set(key, listener);
       }
+      if (this.#closed) throw new CrossroleError("ERR_CLOSED", "crossrole is shutting down");
     } catch (error) {
-      await closeAll(fresh);
+      await this.#endAll(fresh);
       throw error;
     }
-    const gone = [...this.#running].filter(([key]) => !wanted.has(key)).map(([, one]) => one);
+    const gone = [...this.#running].filter(([key]) => !wanted.has(key));
     this.#running = running;
-    return () => closeAll(gone);
+    return () => this.#endAll(gone);
   }
 
   async close(): Promise<void> {
-    const running = [...this.#running.values()];
+    this.#closed = true;
+    const all = [...this.#running.values(), ...this.#paused.values()];
     this.#running = new Map();
-    await closeAll(running);
+    this.#paused.clear();
+    await Promise.all(all.map((listener) => listener.close()));
   }
-}
 
-async function closeAll(listeners: readonly RunningListener[]): Promise<void> {
-  await Promise.all(listeners.map((listener) => listener.close()));
+  /** In one turn of the event loop: a connection that waits already finds its handlers. */
+  #inherit(wanted: Wanted): [string, RunningListener][] {
+    const servers = this.#passed.splice(0).map((socket) => inherit(socket));
+    const matched = servers.flatMap((server) => {
+      const found = [...wanted].find(([, options]) => isSameAddress(options, server));
+      return found === undefined ? [] : [{ key: found[0], options: found[1], server }];
+    });
+    const unmatched = servers.filter((one) => !matched.some(({ server }) => server === one));
+    if (unmatched.length > 0) {
+      for (const { server } of servers) server.close();
+      throw unmatchedError(unmatched, wanted.values());
+    }
+    return matched.map(({ key, options, server }) => [key, listenInherited(server, options)]);
+  }
+
+  #resume(key: string): RunningListener | undefined {
+    const listener = this.#paused.get(key);
+    this.#paused.delete(key);
+    listener?.resume();
+    return listener;
+  }
+
+  async #listen(options: ListenOptions, wanted: Wanted): Promise<RunningListener> {
+    try {
+      return await listen(options);
+    } catch (error) {
+      const own = [...this.#running].find(([key, { port }]) => {
+        return !wanted.has(key) && port === options.port;
+      });
+      if (own === undefined) throw error;
+      const message =
+        `cannot listen on ${options.host}:${options.port} while this crossrole answers at ` +
+        `${own[1].host}:${options.port}: restart it, or take the old listener out first`;
+      throw new CrossroleError("ERR_LISTEN_FAILED", message, { cause: error });
+    }
+  }
+
+  async #endAll(listeners: Iterable<readonly [string, RunningListener]>): Promise<void> {
+    const ended = [...listeners].map(async ([key, listener]) => {
+      if (!listener.isInherited) return await listener.close();
+      this.#paused.set(key, listener);
+      await listener.pause();
+    });
+    await Promise.all(ended);
+  }
 }

@@ -2,13 +2,17 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { CrossroleError, httpStatus, messageOf } from "../errors.ts";
+import { CrossroleError, httpStatus } from "../errors.ts";
 import { askedBy, send } from "./answer.ts";
 import type { OnRefused } from "./answer.ts";
+import { bind } from "./bind.ts";
 import { boundConnections, boundPipelining } from "./connections.ts";
+import { Drain } from "./drain.ts";
 import { bracketed, ownHosts, refusalOf } from "./guard.ts";
+import { adopt } from "./inherited.ts";
+import type { InheritedServer, InheritedSocket } from "./inherited.ts";
+import type { Pages } from "./pages.ts";
 
 /** Longer than any client keeps an idle connection: with Node's 5 s one in five re-uses fails. */
 const KEEP_ALIVE_MS = 75_000;
@@ -18,16 +22,18 @@ const TIMEOUT_CHECK_MS = 1_000;
 /** Nothing is answered later: by then an answer waits for a peer that does not take it. */
 const ANSWER_TIMEOUT_MS = 10_000;
 const MAX_HEADER_BYTES = 8_192;
-/** How long answers in flight may take once the listener closes. */
-const DRAIN_MS = 3_000;
 
 export interface ListenOptions {
   /** An IP literal without brackets, or `localhost`. */
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
+  /** Whether another process may listen there too, which has said so as well. Default: false. */
+  readonly reusePort?: boolean | undefined;
   /** Names besides the well-known ones that a `Host` header may have, in lower case. */
   readonly hosts: () => readonly string[];
+  /** What a browser may ask for. Default: nothing. */
+  readonly pages?: Pages | undefined;
   readonly handle: RequestListener;
   /** Told of each request that was refused before any route. */
   readonly onRefused: OnRefused;
@@ -41,13 +47,58 @@ export interface RunningListener {
   readonly port: number;
   /** `http://HOST:PORT`, with brackets around IPv6. */
   readonly url: string;
-  /** Stops accepting, lets answers in flight end (3 s at most), closes every connection. */
+  /** Whether the socket was passed on to this process: whoever did that keeps it open. */
+  readonly isInherited: boolean;
+  /**
+   * Stops accepting, lets answers in flight end (3 s at most), closes every connection. An answer
+   * meanwhile says `Connection: close`.
+   */
   close(): Promise<void>;
+  /**
+   * The same without closing the socket: until {@link resume} each connection is closed as it comes.
+   * Closed here alone, an inherited socket would let its clients wait for nobody.
+   */
+  pause(): Promise<void>;
+  resume(): void;
 }
 
 /** @throws {@link CrossroleError} `ERR_LISTEN_FAILED` that says whose port it is, or which right is missing. */
 export async function listen(options: ListenOptions): Promise<RunningListener> {
-  const { host } = options;
+  const server = createLimitedServer();
+  const drain = answerWith(server, options);
+  const { port } = await bind(server, options);
+  return runningListener({ host: options.host, port }, drain, false);
+}
+
+/** A server on a socket that was passed on; its handlers come with {@link listenInherited}, before anything else. */
+export function inherit(socket: InheritedSocket): InheritedServer {
+  return adopt(socket, createLimitedServer());
+}
+
+export function listenInherited(
+  { server, port }: InheritedServer,
+  options: ListenOptions,
+): RunningListener {
+  return runningListener({ host: options.host, port }, answerWith(server, options), true);
+}
+
+function runningListener(
+  { host, port }: { readonly host: string; readonly port: number },
+  drain: Drain,
+  isInherited: boolean,
+): RunningListener {
+  return {
+    host,
+    port,
+    url: `http://${bracketed(host)}:${port}`,
+    isInherited,
+    close: () => drain.close(isInherited),
+    pause: () => drain.pause(),
+    resume: () => drain.resume(),
+  };
+}
+
+function createLimitedServer(): Server {
   const server = createServer({
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: REQUEST_TIMEOUT_MS,
@@ -59,23 +110,27 @@ export async function listen(options: ListenOptions): Promise<RunningListener> {
     requireHostHeader: false,
   });
   server.timeout = ANSWER_TIMEOUT_MS;
+  return server;
+}
+
+/** Gives `server` its handlers. */
+function answerWith(server: Server, options: ListenOptions): Drain {
+  const drain = new Drain(server);
   boundConnections(server, options.onRefused, options.connectionsPerPeer);
-  const { port } = await bind(server, options);
-  const isOwn = ownHosts(host, options.hosts);
-  const draining = { now: false };
+  const isOwn = ownHosts(options.host, options.hosts);
   const answer: RequestListener = (request, response) => {
     // Whatever follows a refused request on its connection was hidden in it: it is not even read.
     if (refused.has(request.socket)) return;
     boundPipelining(request, response);
-    if (draining.now) response.setHeader("Connection", "close");
-    const refusal = refusalOf(request, isOwn);
+    drain.asked(request.socket);
+    const refusal = refusalOf(request, isOwn, options.pages);
     if (refusal === undefined) whenBodyIsEmpty(request, response, options);
     else refuse(request, response, refusal, options);
   };
   server.on("request", answer);
   server.on("checkContinue", (request, response) => {
     // What is refused is not asked to go on.
-    if (!refused.has(request.socket) && refusalOf(request, isOwn) === undefined) {
+    if (!refused.has(request.socket) && refusalOf(request, isOwn, options.pages) === undefined) {
       response.writeContinue();
     }
     answer(request, response);
@@ -86,11 +141,7 @@ export async function listen(options: ListenOptions): Promise<RunningListener> {
     refuse(request, response, new CrossroleError("ERR_REQUEST_INVALID", message), options);
   });
   server.on("clientError", (error, socket) => refuseUnparsed(error, socket, options));
-  const close = () => {
-    draining.now = true;
-    return drain(server);
-  };
-  return { host, port, url: `http://${bracketed(host)}:${port}`, close };
+  return drain;
 }
 
 /** Connections that end with the answer to a request that was refused. */
@@ -153,45 +204,4 @@ function refuseUnparsed(error: Error, socket: Duplex, { onRefused }: ListenOptio
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   // A peer that does not close its end must not keep the socket.
   if (socket instanceof Socket) socket.destroySoon();
-}
-
-async function bind(server: Server, { host, port }: ListenOptions): Promise<AddressInfo> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject).listen({ host, port }, resolve);
-  try {
-    await promise;
-  } catch (error) {
-    const where = `${bracketed(host)}:${port}`;
-    throw new CrossroleError("ERR_LISTEN_FAILED", `cannot listen on ${where}: ${why(error)}`, {
-      cause: error,
-    });
-  }
-  server.off("error", reject);
-  const bound = server.address();
-  if (bound === null || typeof bound === "string") throw new TypeError("a TCP server has a port");
-  return bound;
-}
-
-function why(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  switch (code) {
-    case "EADDRINUSE":
-      return "another process has this port; stop it or choose another address";
-    case "EACCES":
-      return "ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a higher one or grant it";
-    case "EADDRNOTAVAIL":
-      return "no interface of this machine has this address; add it (ip addr add) or choose another";
-    default:
-      return messageOf(error);
-  }
-}
-
-async function drain(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => {
-    server.close(() => resolve());
-  });
-  server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
-  await closed;
-  clearTimeout(timer);
 }

@@ -1,12 +1,13 @@
 /** @module Face 1: the EC2 instance metadata service, version 2. */
 import type { IncomingMessage, RequestListener } from "node:http";
-import type { CallerSession, SessionFor } from "../callers/types.ts";
+import type { CallerSession, OnHandOut, SessionFor } from "../callers/types.ts";
 import type { CredentialsFor, RoleSession, TemporaryCredentials } from "../credentials/types.ts";
 import { CrossroleError, httpStatus } from "../errors.ts";
 import { peerOf } from "../http/answer.ts";
 import type { Answer, OnRefused } from "../http/answer.ts";
 import { answering, single } from "../http/face.ts";
-import type { Handle } from "../http/face.ts";
+import type { Handle, Routed } from "../http/face.ts";
+import type { RequestCounts, RouteName } from "../http/request-counts.ts";
 import { decodeSegment, metadataTarget } from "../http/target.ts";
 import { DOCUMENTS, SECURITY_CREDENTIALS, securityCredentials } from "./documents.ts";
 import { expiryOf, isInTime, isTokenValid, issueToken, parseTtl } from "./metadata-token.ts";
@@ -35,6 +36,8 @@ export interface MetadataOptions {
   readonly onRefused: OnRefused;
   /** Told of each request that was served without a metadata token. */
   readonly onImdsV1: (caller: CallerSession) => void;
+  readonly onHandOut?: OnHandOut | undefined;
+  readonly counts?: RequestCounts | undefined;
 }
 
 /** What the handlers of one app share. */
@@ -51,22 +54,27 @@ export function metadataApp(settings: MetadataOptions): RequestListener {
   return answering(routing(options), options.onRefused, failing(options));
 }
 
-function routing(options: Service): Handle {
-  const token = putToken(options);
-  const roleName = getRoleName(options);
-  const credentials = getCredentials(options);
+function routing(options: Service): (request: IncomingMessage) => Routed {
+  const route = (name: RouteName, handle: Handle): Routed => {
+    return { handle, count: options.counts?.of(name) };
+  };
+  const token = route("token", putToken(options));
+  const roleName = route("role_list", getRoleName(options));
+  const credentials = route("credentials", getCredentials(options));
   const documents = new Map(
-    [...DOCUMENTS.keys()].map((path) => [path, getDocument(options, path)]),
+    [...DOCUMENTS.keys()].map((path) => [path, route("document", getDocument(options, path))]),
   );
-  const otherForToken = identified(options, () => methodNotAllowed("PUT"));
-  const other = everythingElse(options);
+  const otherForToken = route(
+    "other",
+    identified(options, () => methodNotAllowed("PUT")),
+  );
+  const other = route("other", everythingElse(options));
   return (request) => {
     const { path } = metadataTarget(request.url ?? "", options.perRole());
-    if (path === TOKEN_PATH) return (isPut(request) ? token : otherForToken)(request);
-    if (!isRead(request)) return other(request);
-    if (path === SECURITY_CREDENTIALS) return roleName(request);
-    if (isCredentialsPath(path)) return credentials(request);
-    return (documents.get(path) ?? other)(request);
+    if (path === TOKEN_PATH) return isPut(request) ? token : otherForToken;
+    if (!isRead(request)) return other;
+    if (path === SECURITY_CREDENTIALS) return roleName;
+    return isCredentialsPath(path) ? credentials : (documents.get(path) ?? other);
   };
 }
 
@@ -148,15 +156,24 @@ function getRoleName(options: Service): Handle {
 }
 
 function getCredentials(options: Service): Handle {
-  return authorized(options, (request, { session, roleName }) => {
+  return authorized(options, (request, caller) => {
     const { path } = metadataTarget(request.url ?? "", options.perRole());
-    if (decodeSegment(path.slice(SECURITY_CREDENTIALS.length + 1)) !== roleName) return notFound();
-    const credentials = options.credentialsFor(session, { holdMs: HOLD_MS });
-    return credentials instanceof Promise ? credentials.then(documentOf) : documentOf(credentials);
+    const asked = decodeSegment(path.slice(SECURITY_CREDENTIALS.length + 1));
+    if (asked !== caller.roleName) return notFound();
+    const credentials = options.credentialsFor(caller.session, { holdMs: HOLD_MS });
+    return credentials instanceof Promise
+      ? credentials.then((obtained) => handOut(options, caller, obtained, true))
+      : handOut(options, caller, credentials, false);
   });
 }
 
-function documentOf(credentials: TemporaryCredentials): Answer {
+function handOut(
+  { onHandOut }: Service,
+  caller: CallerSession,
+  credentials: TemporaryCredentials,
+  waited: boolean,
+): Answer {
+  onHandOut?.(caller, credentials, waited);
   return { status: 200, headers: TEXT, body: securityCredentials(credentials) };
 }
 

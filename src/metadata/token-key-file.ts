@@ -1,75 +1,52 @@
 /** @module The keys of metadata tokens, kept where a restart finds them and nobody else does. */
 import { createSecretKey } from "node:crypto";
-import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { CrossroleError, messageOf } from "../errors.ts";
+import type { StateDirectory } from "../state/directory.ts";
 import { newTokenKeys, rotate } from "./metadata-token.ts";
 import type { TokenKeys } from "./metadata-token.ts";
 
 const FILE = "metadata-token-keys.json";
+const MAX_BYTES = 4_096;
 const KEY = /^[A-Za-z0-9_-]{43}$/;
 
 /** Today's keys; asks for new ones when it is time. */
 export type CurrentKeys = () => TokenKeys;
 
 /**
- * The keys in `directory`, or new ones; new ones that end with the process without a directory.
+ * The keys in `state`, or new ones; new ones that end with the process without a state directory.
  *
- * @throws {@link CrossroleError} `ERR_CONFIG_INVALID` when the directory cannot be used.
+ * @throws when they cannot be written.
  */
 export async function openTokenKeys(
-  directory: string | undefined,
+  state: StateDirectory | undefined,
   now: () => number,
   onError: (error: unknown) => void,
 ): Promise<CurrentKeys> {
-  let keys = directory === undefined ? newTokenKeys(now()) : await restore(directory, now());
+  let keys = state === undefined ? newTokenKeys(now()) : await restore(state, now());
   return () => {
     const current = rotate(keys, now());
     if (current === keys) return keys;
     keys = current;
     // Tokens are issued meanwhile; a restart that misses the new key costs a 401, and clients heal.
-    if (directory !== undefined) writeTokenKeys(directory, keys).catch(onError);
+    if (state !== undefined) writeTokenKeys(state, keys).catch(onError);
     return keys;
   };
 }
 
-async function restore(directory: string, nowMs: number): Promise<TokenKeys> {
-  await makePrivate(directory);
-  const text = await readFile(join(directory, FILE), "utf8").catch(() => "");
-  const keys = rotate(parseKeys(text) ?? newTokenKeys(nowMs), nowMs);
-  await writeTokenKeys(directory, keys).catch((error: unknown) => {
-    throw unusable(directory, error);
-  });
+async function restore(state: StateDirectory, nowMs: number): Promise<TokenKeys> {
+  const known = parseKeys((await state.read(FILE, MAX_BYTES)) ?? "");
+  const keys = rotate(known ?? newTokenKeys(nowMs), nowMs);
+  // What is there already is left alone: two daemons that overlap start with the same keys.
+  if (keys !== known) await writeTokenKeys(state, keys);
   return keys;
 }
 
-/** Writes `keys` so that a reader finds the old ones or the new ones, whole. */
-async function writeTokenKeys(directory: string, keys: TokenKeys): Promise<void> {
+async function writeTokenKeys(state: StateDirectory, keys: TokenKeys): Promise<void> {
   const text = JSON.stringify({
     current: keys.current.export().toString("base64url"),
     since: keys.since,
     previous: keys.previous?.export().toString("base64url"),
   });
-  const path = join(directory, FILE);
-  const temporary = `${path}.new`;
-  // A file that lay there with other rights would keep them.
-  await rm(temporary, { force: true });
-  await writeFile(temporary, text, { mode: 0o600, flag: "wx" });
-  await rename(temporary, path);
-}
-
-async function makePrivate(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    await chmod(directory, 0o700);
-  } catch (error) {
-    throw unusable(directory, error);
-  }
-}
-
-function unusable(directory: string, error: unknown): CrossroleError {
-  const message = `state.directory ${directory} cannot be used: ${messageOf(error)}`;
-  return new CrossroleError("ERR_CONFIG_INVALID", message, { cause: error });
+  await state.write(FILE, text);
 }
 
 function parseKeys(text: string): TokenKeys | undefined {

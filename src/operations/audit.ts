@@ -20,6 +20,7 @@ export function auditCredentials(log: Log): (event: CredentialEvent) => void {
         const fields = {
           ...what,
           accessKeyId: credentials.accessKeyId,
+          stsRequestId: credentials.requestId,
           expiration: credentials.expiration?.toISOString(),
           elapsedMs: Math.round(elapsedMs),
         };
@@ -35,6 +36,12 @@ export function auditCredentials(log: Log): (event: CredentialEvent) => void {
         };
         if (event.remainingMs > 0) log.warn("renewal failed, still serving", fields);
         else log.error("credentials not obtained", fields);
+        return;
+      }
+      case "restored": {
+        const { accessKeyId, expiration } = event.credentials;
+        const fields = { ...what, accessKeyId, expiration: expiration?.toISOString() };
+        log.info("credentials taken over from before the restart", fields);
         return;
       }
       case "lapsed":

@@ -22,7 +22,9 @@ export function podGauges(
       registers,
       collect() {
         const now = seen === undefined ? undefined : value(seen());
-        if (now !== undefined) this.set(now);
+        // Where no listener is for pods there is no figure: 0 would be one.
+        if (now === undefined) this.remove();
+        else this.set(now);
       },
     });
   gauge("crossrole_pods", "Pods of this node that are known", ({ count }) => count);

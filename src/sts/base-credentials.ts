@@ -4,6 +4,8 @@ import { promisify } from "node:util";
 import { CrossroleError } from "../errors.ts";
 import { SigningCredentials } from "../credentials/types.ts";
 import type { BaseCredentials, BaseProvider, LoadBaseCredentials } from "../credentials/types.ts";
+import { sourceOf } from "./base-source.ts";
+import { keysIn } from "./environment-keys.ts";
 import { parseProcessCredentials } from "./process-credentials.ts";
 import type { Identity } from "./process-credentials.ts";
 import { profileAssumers } from "./profile-assumers.ts";
@@ -17,15 +19,22 @@ export interface BaseOptions {
   readonly callSts: CallSts;
   /** What the SDK's providers look at, to say in an error what there was to find. */
   readonly environment: Environment;
+  /** Told, at each load, which source the credentials were found in. */
+  readonly onFound?: ((base: BaseCredentials, source: string) => void) | undefined;
 }
 
 /** The port {@link LoadBaseCredentials}. Nothing is remembered from one load to the next. */
 export function loadBaseWith(options: BaseOptions): LoadBaseCredentials {
   const webIdentity = assumeWithWebIdentity(options.callSts);
   return async (base, { signal }) => {
-    if (base.provider.kind === "webIdentity") return webIdentity(base, base.provider, { signal });
+    if (base.provider.kind === "webIdentity") {
+      options.onFound?.(base, `the web identity token in ${base.provider.tokenFile}`);
+      return webIdentity(base, base.provider, { signal });
+    }
     try {
-      return toSigning(await identityOf(base, base.provider, options, signal));
+      const identity = await identityOf(base, base.provider, options, signal);
+      options.onFound?.(base, sourceOf(identity, base.provider, options.environment));
+      return toSigning(identity);
     } catch (error) {
       const tried = triedBy(base.provider, options.environment);
       const message = `base "${base.name}": no credentials (${saidBy(error)}); tried ${tried}`;
@@ -37,10 +46,15 @@ export function loadBaseWith(options: BaseOptions): LoadBaseCredentials {
 async function identityOf(
   base: BaseCredentials,
   provider: Exclude<BaseProvider, { kind: "webIdentity" }>,
-  { callSts }: BaseOptions,
+  { callSts, environment }: BaseOptions,
   signal: AbortSignal,
 ): Promise<Identity> {
   if (provider.kind === "process") return await runProcess(provider.command, signal);
+  const keys =
+    provider.kind === "default" || provider.kind === "environment"
+      ? keysIn(environment)
+      : undefined;
+  if (keys !== undefined) return keys;
   const sdk = await import("@aws-sdk/credential-providers");
   // Without ignoreCache a profile is read once in the life of a process. No clientConfig: the SDK
   // would ask SSO, too, in the region and at the endpoint that are meant for STS.

@@ -117,11 +117,32 @@ export function explainPodIdentity(
   return new CrossroleError(code, message, { cause: causeOf(error, token) });
 }
 
+/** The same for GetCallerIdentity, which asks who the base is; IAM cannot refuse it. */
+export function explainIdentity(
+  error: unknown,
+  base: BaseCredentials,
+  signer: SigningCredentials,
+): CrossroleError {
+  const code = codeOf(error);
+  const said = saidBy(error, signer.sessionToken);
+  const who = `base "${base.name}" (${base.provider.kind}), access key id ${signer.accessKeyId}`;
+  const message =
+    code === "ERR_BASE_EXPIRED"
+      ? `STS does not accept the credentials of ${who} (${said}); renew them at their source`
+      : `STS in ${base.region} did not say who ${who} is (${said})`;
+  return new CrossroleError(code, message, { cause: causeOf(error, signer.sessionToken) });
+}
+
 /** Whether STS refused the call because of this machine's clock: its own `Date` then heals the next. */
 export function isClockError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error.name === "RequestTimeTooSkewed" || error.name === "RequestExpired") return true;
   return /^Signature (?:expired|not yet current)/.test(error.message);
+}
+
+/** Whether `name`, without its `Exception`, is one of AWS's that mean something here. */
+export function isNamed(name: string): boolean {
+  return CODES.has(name);
 }
 
 function codeOf(error: unknown): StsErrorCode {

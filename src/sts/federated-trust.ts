@@ -11,7 +11,7 @@ import type { PodIdentity } from "../credentials/types.ts";
  */
 export function federatedTrust(roleArn: string, pod: PodIdentity, token: string): string {
   const { accountId, partition } = checkedRoleArn(roleArn);
-  const { issuer, audience } = claimsOf(token);
+  const { issuer = "OIDC_ISSUER", audience = "AUDIENCE" } = claimsOf(token);
   const provider = `arn:${partition.name}:iam::${accountId}:oidc-provider/${issuer}`;
   const subject = `system:serviceaccount:${pod.namespace}:${pod.serviceAccount}`;
   return (
@@ -22,11 +22,22 @@ export function federatedTrust(roleArn: string, pod: PodIdentity, token: string)
   );
 }
 
+/** What a token says of itself; undefined where it does not. */
+interface TokenClaims {
+  /** Without `https://`, as IAM names it. */
+  readonly issuer: string | undefined;
+  readonly audience: string | undefined;
+  readonly subject: string | undefined;
+}
+
 /** For words only: nobody is believed because of what is read here. */
-function claimsOf(token: string): { readonly issuer: string; readonly audience: string } {
+export function claimsOf(token: string): TokenClaims {
   const claims = parsed(token.split(".")[1] ?? "");
-  const issuer = textOf(claims, "iss")?.replace(/^https:\/\//, "");
-  return { issuer: issuer ?? "OIDC_ISSUER", audience: textOf(claims, "aud") ?? "AUDIENCE" };
+  return {
+    issuer: textOf(claims, "iss")?.replace(/^https:\/\//, ""),
+    audience: textOf(claims, "aud"),
+    subject: textOf(claims, "sub"),
+  };
 }
 
 function parsed(part: string): unknown {

@@ -3,6 +3,8 @@ import type * as Sdk from "@aws-sdk/client-sts";
 import { CrossroleError } from "../errors.ts";
 import { TemporaryCredentials } from "../credentials/types.ts";
 import type { SigningCredentials } from "../credentials/types.ts";
+import { timedCall } from "./call-outcome.ts";
+import type { StsCall } from "./call-outcome.ts";
 import { credibleSkewOf, skewOf } from "./clock-skew.ts";
 import type { Exchange } from "./clock-skew.ts";
 import { isClockError } from "./errors.ts";
@@ -13,14 +15,15 @@ const REQUEST_TIMEOUT_MS = 10_000;
 
 interface Answer {
   readonly Credentials?: Sdk.Credentials | undefined;
+  readonly $metadata?: { readonly requestId?: string | undefined } | undefined;
 }
 
-interface StsRequest {
+interface StsRequest<Said extends Answer = Answer> {
   readonly region: string;
   /** Absent for AssumeRoleWithWebIdentity, which is not signed. */
   readonly signer?: SigningCredentials;
   readonly durationSeconds: number;
-  readonly send: (client: Sdk.STSClient, sdk: typeof Sdk) => Promise<Answer>;
+  readonly send: (client: Sdk.STSClient, sdk: typeof Sdk) => Promise<Said>;
 }
 
 export interface StsOptions {
@@ -28,6 +31,8 @@ export interface StsOptions {
   readonly endpoint?: string | undefined;
   /** Told when an answer proves another skew: milliseconds that the wall clock is behind STS's. */
   readonly onSkew: (skewMs: number) => void;
+  /** Told of each request that was made, however it ended. */
+  readonly onCall?: ((call: StsCall) => void) | undefined;
 }
 
 /**
@@ -36,11 +41,66 @@ export interface StsOptions {
  */
 export type CallSts = (request: StsRequest) => Promise<TemporaryCredentials>;
 
+/** Who STS says the signer is, and what its answer shows of the clock. */
+type IdentifySigner = (request: {
+  readonly region: string;
+  readonly signer: SigningCredentials;
+  readonly signal: AbortSignal;
+}) => Promise<{
+  readonly arn: string;
+  /** Milliseconds that the wall clock is behind STS's `Date`; undefined without a usable one. */
+  readonly skewMs: number | undefined;
+}>;
+
+interface Sts {
+  readonly callSts: CallSts;
+  readonly identifySigner: IdentifySigner;
+}
+
 export function createSts(options: StsOptions): CallSts {
+  return connectSts(options).callSts;
+}
+
+/** {@link createSts}, with the one call that gives no credentials. */
+export function connectSts(options: StsOptions): Sts {
+  const ask = askingSts(options);
+  return {
+    callSts: async (request) => {
+      return await ask(request, ({ Credentials: issued, $metadata }, exchange, clock) => {
+        const expiration = issued?.Expiration;
+        if (expiration !== undefined) {
+          const { durationSeconds } = request;
+          clock.learn(credibleSkewOf(exchange, clock.skewMs, expiration, durationSeconds));
+        }
+        return toCredentials(issued, exchange, clock.skewMs, $metadata?.requestId);
+      });
+    },
+    identifySigner: async ({ region, signer, signal }) => {
+      const send = (client: Sdk.STSClient, { GetCallerIdentityCommand }: typeof Sdk) =>
+        client.send(new GetCallerIdentityCommand({}), { abortSignal: signal });
+      return await ask(
+        { region, signer, durationSeconds: 0, send },
+        ({ Arn: arn }, exchange, clock) => {
+          if (arn !== undefined) return { arn, skewMs: skewOf(exchange, clock.skewMs) };
+          const message = "STS answered GetCallerIdentity without an Arn";
+          throw new CrossroleError("ERR_STS_MALFORMED", message);
+        },
+      );
+    },
+  };
+}
+
+/** What is made of an answer of STS, and of when it came. */
+type ReadAnswer<Said, Result> = (said: Said, exchange: Exchange, clock: SkewedClock) => Result;
+
+function askingSts(options: StsOptions) {
   const clock = new SkewedClock(options.onSkew);
   let requestHandler: Sdk.STSClient["config"]["requestHandler"] | undefined;
 
-  const ask = async ({ region, signer, durationSeconds, send }: StsRequest) => {
+  const ask = async <Said extends Answer, Result>(
+    { region, signer, send }: StsRequest<Said>,
+    read: ReadAnswer<Said, Result>,
+  ): Promise<Result> => {
     const { skewMs } = clock;
     // Loaded at the first call: it is most of the start-up.
     const sdk = await import("@aws-sdk/client-sts");
@@ -59,14 +119,14 @@ export function createSts(options: StsOptions): CallSts {
     });
     requestHandler ??= client.config.requestHandler;
     const exchange = observe(client);
+    const operation = signer === undefined ? "AssumeRoleWithWebIdentity" : "AssumeRole";
+    const tell = timedCall(operation, options.onCall);
     try {
-      const { Credentials: issued } = await send(client, sdk);
-      const expiration = issued?.Expiration;
-      if (expiration !== undefined) {
-        clock.learn(credibleSkewOf(exchange(), clock.skewMs, expiration, durationSeconds));
-      }
-      return toCredentials(issued, exchange(), clock.skewMs);
+      const result = read(await send(client, sdk), exchange(), clock);
+      tell(undefined);
+      return result;
     } catch (error) {
+      tell(error);
       if (!isClockError(error)) throw error;
       clock.learn(skewOf(exchange(), clock.skewMs));
       // Another call, in flight at the same time, may have learned it before this one.
@@ -74,12 +134,15 @@ export function createSts(options: StsOptions): CallSts {
     }
   };
 
-  return async (request) => {
+  return async <Said extends Answer, Result>(
+    request: StsRequest<Said>,
+    read: ReadAnswer<Said, Result>,
+  ): Promise<Result> => {
     try {
-      return await ask(request);
+      return await ask(request, read);
     } catch (error) {
       if (!(error instanceof ClockCorrected)) throw error;
-      return await ask(request).catch((again: unknown) => {
+      return await ask(request, read).catch((again: unknown) => {
         throw again instanceof ClockCorrected ? again.cause : again;
       });
     }
@@ -161,6 +224,7 @@ function toCredentials(
   issued: Sdk.Credentials | undefined,
   { sentMs }: Exchange,
   skewMs: number,
+  requestId: string | undefined,
 ): TemporaryCredentials {
   if (issued?.Expiration === undefined) {
     throw new CrossroleError("ERR_STS_MALFORMED", "STS answered 200 without credentials");
@@ -171,5 +235,6 @@ function toCredentials(
     sessionToken: issued.SessionToken ?? "",
     expiration: new Date(issued.Expiration.getTime() - skewMs),
     issuedAt: new Date(sentMs),
+    requestId,
   });
 }

@@ -206,4 +206,20 @@ describe("the watched file", () => {
 
     expect(told).toEqual([]);
   });
+
+  it("is read once more, not a hundred times, for a storm of those who ask while it is taken over", async () => {
+    const first = Promise.withResolvers<void>();
+    start(await fileWith("two"), "one", async (text) => {
+      told.push(text);
+      if (told.length === 1) await first.promise;
+    });
+
+    const earlier = watch?.check();
+    await vi.waitFor(() => expect(told).toHaveLength(1));
+    const storm = Array.from({ length: 100 }, () => watch?.check());
+    first.resolve();
+    await Promise.all([earlier, ...storm]);
+
+    expect(told).toEqual(["two", "two"]);
+  });
 });

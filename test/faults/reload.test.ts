@@ -95,7 +95,7 @@ describe("under load, the configuration is reloaded", () => {
     expect(callsFor(GATEWAY)).toBe(1);
   });
 
-  it("and what is asked of STS changes: the new session is waited for, at one call", async () => {
+  it("and what is asked of STS changes: the new session is there when the old one goes, at one call", async () => {
     for (let turn = 0; turn < TIMES; turn++) {
       await daemon.reload(config({ sessionName: `orders-${turn}` }));
       await answered(8);

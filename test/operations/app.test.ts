@@ -1,6 +1,3 @@
-import { once } from "node:events";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   GATEWAY,
@@ -12,21 +9,13 @@ import {
 import { CANARY } from "../support/fake-sts.ts";
 import type { FakeSts } from "../support/fake-sts.ts";
 import { request, tokenFrom } from "../support/http.ts";
+import { freePort, samplesAt } from "./support.ts";
 
 const LIST = "/latest/meta-data/iam/security-credentials/";
 
 let sts: FakeSts;
 let started: Awaited<ReturnType<typeof startWith>>;
 let operations: string;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 const withOperations = () =>
   oneRole(sts, `operations: { address: "${operations.slice("http://".length)}" }`);
@@ -43,19 +32,7 @@ afterEach(async () => {
   vi.unstubAllEnvs();
 });
 
-/** Every sample of /metrics by name and labels, as Prometheus reads them. */
-async function samples(): Promise<ReadonlyMap<string, number>> {
-  const { body } = await request(operations, "/metrics");
-  return new Map(
-    body
-      .split("\n")
-      .filter((line) => line !== "" && !line.startsWith("#"))
-      .map((line) => {
-        const at = line.lastIndexOf(" ");
-        return [line.slice(0, at), Number(line.slice(at + 1))] as const;
-      }),
-  );
-}
+const samples = () => samplesAt(operations);
 
 const refused = (code: string, listener = "127.0.0.1:0#0") =>
   `crossrole_requests_refused_total{listener="${listener}",code="${code}"}`;
@@ -137,7 +114,7 @@ describe("/metrics", () => {
 
   it("counts reloads, taken over and refused", async () => {
     await started.daemon.reload(withOperations());
-    started.daemon.refusedReload();
+    started.daemon.refusedReload(new Error("no"));
     const counted = await samples();
 
     expect(counted.get('crossrole_config_reloads_total{outcome="ok"}')).toBe(2);
@@ -146,17 +123,23 @@ describe("/metrics", () => {
 
   it("grows by nothing that a caller can make up", async () => {
     await started.daemon.credentials("orders-reader");
-    const before = (await samples()).size;
-    for (let index = 0; index < 50; index++) {
+    const ask = async (index: number) => {
       const headers = {
         "user-agent": `agent-${index}`,
         "x-aws-ec2-metadata-token": `token-${index}`,
       };
       await request(started.url, `/path-${index}`, { headers, method: "GET" });
       await request(operations, `/path-${index}`);
-    }
+      await request(operations, `/readyz/path-${index}`);
+      return [...(await samples()).keys()];
+    };
+    const before = await ask(0);
+    for (let index = 1; index < 50; index++) await ask(index);
 
-    expect((await samples()).size).toBe(before + 1);
+    expect((await samples()).size).toBe(before.length + 1);
+    expect([...(await samples()).keys()].filter((key) => !before.includes(key))).toEqual([
+      'crossrole_http_requests_total{route="metrics",status="200"}',
+    ]);
   });
 
   it("holds no secret, of the base, of STS or of a token", async () => {
@@ -176,7 +159,6 @@ describe("/metrics", () => {
 
 describe("the operations listener", () => {
   it.each([
-    "/",
     "/latest",
     LIST,
     `${LIST}orders-reader`,

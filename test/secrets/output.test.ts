@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, readdir, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -8,6 +8,8 @@ import type { FakeService } from "../support/fake-credential-services.ts";
 import { CANARY, startFakeSts } from "../support/fake-sts.ts";
 import type { FakeKey, FakeSts, FaultKind } from "../support/fake-sts.ts";
 import { request, sendRaw, tokenFrom } from "../support/http.ts";
+import { memoryDirectory } from "../support/memory.ts";
+import type { MemoryDirectory } from "../support/memory.ts";
 import { GATEWAY, READER, eventually } from "../support/program.ts";
 import { Run, leakIn, makeHome } from "./support.ts";
 import type { Home } from "./support.ts";
@@ -62,13 +64,17 @@ const BROKEN_BASES = {
   "quoted-token": { webIdentity: { tokenFile: "quoted-token", roleArn: `${WORKLOAD}-quoted` } },
 } as const;
 
+const KEYS = "metadata-token-keys.json";
+
 let home: Home;
+let memory: MemoryDirectory;
 let sts: FakeSts;
 let service: FakeService;
 let key: FakeKey;
 
 beforeEach(async () => {
   home = await makeHome();
+  memory = await memoryDirectory();
   sts = await startFakeSts();
   key = sts.addKey({ sessionToken: `${CANARY}/base-token` });
   const tomorrow = new Date(Date.now() + 86_400_000);
@@ -108,6 +114,7 @@ afterEach(async () => {
   await service[Symbol.asyncDispose]();
   await sts.close();
   await home[Symbol.asyncDispose]();
+  await memory[Symbol.asyncDispose]();
 });
 
 function roleArn(name: string): string {
@@ -161,7 +168,7 @@ async function everything(operations: string) {
         { address: "127.0.0.1:0", roles: Object.keys(roles) },
       ],
       operations: { address: new URL(operations).host },
-      state: { directory: "state" },
+      state: { directory: memory.path },
     },
   };
 }
@@ -275,11 +282,17 @@ describe.each(["debug", "info", "warn", "error"])("at log level %s", (level) => 
     for (const text of [...seen, run.stdout, run.stderr]) {
       expect(leakIn(text, secrets)).toBe(undefined);
     }
-    // One is for clients to read, the other for the daemon's next run, and neither for anybody else.
-    const names = ["crossrole.json", "filed.token", "state/metadata-token-keys.json"];
-    expect([...written.keys()].toSorted()).toEqual(names);
-    const keys = written.get("state/metadata-token-keys.json") ?? "";
+    // For clients to read, and for nobody else.
+    expect([...written.keys()].toSorted()).toEqual(["crossrole.json", "filed.token"]);
+    // For the daemon's next run: sessions are kept in memory, and for nobody else either.
+    expect((await readdir(memory.path)).toSorted()).toEqual([KEYS, "sessions"]);
+    const keys = await readFile(join(memory.path, KEYS), "utf8");
     expect(leakIn(keys, secrets)).toBe(undefined);
     expect(Object.keys(JSON.parse(keys) as object)).toEqual(["current", "since"]);
+    const files = await readdir(memory.path, { recursive: true, withFileTypes: true });
+    for (const one of files) {
+      const { mode } = await stat(join(one.parentPath, one.name));
+      expect([one.name, mode & 0o777]).toEqual([one.name, one.isDirectory() ? 0o700 : 0o600]);
+    }
   });
 });

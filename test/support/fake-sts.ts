@@ -44,6 +44,8 @@ export interface FakeRole {
   readonly maxSessionSeconds?: number;
   /** What the trust policy does not allow besides sts:AssumeRole. Default: nothing. */
   readonly refuses?: readonly ("sts:TagSession" | "sts:SetSourceIdentity")[];
+  /** How much of their bound session policies and tags take, in percent. Default: the answer does not say. */
+  readonly packedPolicySize?: number;
   /** Which web identity tokens it trusts. Default: none. */
   readonly webIdentity?: (token: string) => boolean;
 }
@@ -477,7 +479,11 @@ class Server implements FakeSts {
     const seconds = checkedDuration(call.parameters["DurationSeconds"], role, isChained);
     const issued = this.#issue(role.arn, call.parameters["RoleSessionName"] ?? "", seconds, fault);
     call.issued = issued.accessKeyId;
-    return spoiledResult(call.action, issued, fault);
+    const packed =
+      role.packedPolicySize === undefined
+        ? ""
+        : `    <PackedPolicySize>${role.packedPolicySize}</PackedPolicySize>\n`;
+    return spoiledResult(call.action, issued, packed, fault);
   }
 
   #issue(roleArn: string, sessionName: string, seconds: number, fault: Fault | undefined) {
@@ -577,11 +583,12 @@ function checkedDuration(asked: string | undefined, role: FakeRole, isChained: b
 function spoiledResult(
   action: string,
   issued: IssuedCredentials,
+  packed: string,
   fault: Fault | undefined,
 ): Answer {
   if (fault?.kind === "noCredentials") return resultAnswer(action, userXml(issued));
   const without = fault?.kind === "emptyFields" ? (fault.fields ?? CREDENTIAL_FIELDS) : [];
-  const answer = resultAnswer(action, credentialsXml(issued, without));
+  const answer = resultAnswer(action, credentialsXml(issued, without) + packed);
   if (fault?.kind !== "truncatedXml") return answer;
   return { ...answer, body: answer.body.slice(0, answer.body.indexOf("<SessionToken>") + 60) };
 }

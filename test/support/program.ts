@@ -39,6 +39,10 @@ export interface StartOptions {
   readonly cwd?: string;
   /** What is on its standard input; nothing by default. */
   readonly input?: string;
+  /** What is run instead of the sources by Node: a program, and arguments before those of crossrole. */
+  readonly command?: readonly [string, ...string[]];
+  /** When it is killed at the latest, in milliseconds. Default: 18 s. */
+  readonly longestMs?: number;
 }
 
 /** A running crossrole; disposed of, it and whatever it has started are killed. */
@@ -49,9 +53,12 @@ export class Program implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #deadline: NodeJS.Timeout;
 
-  constructor(args: readonly string[], { env = {}, cwd, input = "" }: StartOptions = {}) {
+  constructor(args: readonly string[], options: StartOptions = {}) {
+    const { env = {}, cwd, input = "", longestMs = LONGEST_MS } = options;
+    const { command = [process.execPath, MAIN] } = options;
+    const [program, ...before] = command;
     const startedMs = performance.now();
-    this.#child = spawn(process.execPath, [MAIN, ...args], {
+    this.#child = spawn(program, [...before, ...args], {
       cwd,
       env: definedIn({ NODE_COMPILE_CACHE: COMPILE_CACHE, ...env }),
       // A process group of its own, so that its children end with it.
@@ -62,7 +69,7 @@ export class Program implements AsyncDisposable {
     // A program that ends without reading is no fault of the test.
     this.#child.stdin?.on("error", () => undefined).end(input);
     // A test that runs into its time-out disposes of nothing.
-    this.#deadline = setTimeout(() => this.#kill(), LONGEST_MS);
+    this.#deadline = setTimeout(() => this.#kill(), longestMs);
     const { promise, resolve, reject } = Promise.withResolvers<Ended>();
     this.#child.once("error", reject);
     this.#child.once("close", (code, signal) => {
@@ -73,6 +80,10 @@ export class Program implements AsyncDisposable {
       resolve({ code, signal, stdout, stderr, errors, elapsedMs });
     });
     this.ended = promise;
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   /** Sends a signal to crossrole alone. */

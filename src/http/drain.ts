@@ -1,0 +1,135 @@
+/** @module How a listener ends: whoever has asked is answered, and no connection is cut that is in use. */
+import { Server as NetServer } from "node:net";
+import type { Server } from "node:http";
+import type { Socket } from "node:net";
+import { endWithAnswer } from "./answer.ts";
+import { isAwaited } from "./connections.ts";
+
+/** How long a drain may take: 3 seconds. */
+const DRAIN_MS = 3_000;
+
+/** How often idle connections are looked at. A request that is on its way at the beginning arrives before the first look. */
+const LOOK_MS = 50;
+
+/**
+ * A connection that was used within the last 500 ms is likely to be used again right now: it ends with
+ * the answer to its next request, which tells the client so. One that has rested for longer is closed.
+ */
+const RESTED_MS = 500;
+
+/** How long connections may still arrive while the kernel's queue is emptied. */
+const QUEUE_MS = 100;
+/** A turn of the event loop in which nothing has happened takes no longer. */
+const EMPTY_TURN_MS = 0.05;
+
+interface Connection {
+  /** When it was opened, or its last request arrived. */
+  usedMs: number;
+  bytesRead: number;
+}
+
+export class Drain {
+  readonly #server: Server;
+  readonly #connections = new Map<Socket, Connection>();
+  #accepted = 0;
+  #phase: "open" | "draining" | "paused" = "open";
+
+  constructor(server: Server) {
+    this.#server = server;
+    server.on("connection", (socket: Socket) => this.#opened(socket));
+  }
+
+  /** Notes that a request has arrived on `socket`. */
+  asked(socket: Socket): void {
+    const connection = this.#connections.get(socket);
+    if (connection !== undefined) connection.usedMs = performance.now();
+  }
+
+  /**
+   * Stops accepting, lets every connection end, and gives the socket back.
+   *
+   * @param isShared whether somebody else holds the listening socket too: what waits in its queue is theirs
+   */
+  async close(isShared: boolean): Promise<void> {
+    this.#begin("draining");
+    // The kernel resets whatever waits in the queue of a socket that is closed.
+    if (!isShared) await this.#emptyQueue();
+    const closed = new Promise<void>((resolve) => {
+      // Not the close of http.Server: that one cuts idle connections, a request on its way or not.
+      NetServer.prototype.close.call(this.#server, () => resolve());
+    });
+    await this.#endConnections();
+    await closed;
+    // Its timer is still running.
+    this.#server.close();
+  }
+
+  /** Ends every connection, old and new, but keeps the listening socket. */
+  async pause(): Promise<void> {
+    this.#begin("draining");
+    await this.#endConnections();
+    this.#phase = "paused";
+  }
+
+  /** Answers again after {@link pause}. */
+  resume(): void {
+    this.#phase = "open";
+  }
+
+  #begin(phase: "draining"): void {
+    this.#phase = phase;
+    for (const [socket, connection] of this.#connections) {
+      endWithAnswer(socket);
+      connection.bytesRead = socket.bytesRead;
+    }
+  }
+
+  #opened(socket: Socket): void {
+    this.#accepted++;
+    if (this.#phase === "paused") {
+      socket.destroy();
+      return;
+    }
+    if (this.#phase === "draining") endWithAnswer(socket);
+    this.#connections.set(socket, { usedMs: performance.now(), bytesRead: 0 });
+    socket.once("close", () => this.#connections.delete(socket));
+  }
+
+  /**
+   * Resolves in a turn of the event loop that has found nothing in the queue, moments ago. What arrives
+   * in these moments is lost with the socket, unless the kernel hands it to another one of the address.
+   */
+  async #emptyQueue(): Promise<void> {
+    const endMs = performance.now() + QUEUE_MS;
+    let isEmpty = false;
+    while (!isEmpty && performance.now() < endMs) {
+      const accepted = this.#accepted;
+      const turnMs = performance.now();
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+      isEmpty = accepted === this.#accepted && performance.now() - turnMs < EMPTY_TURN_MS;
+    }
+  }
+
+  async #endConnections(): Promise<void> {
+    const endMs = performance.now() + DRAIN_MS;
+    while (this.#connections.size > 0 && performance.now() < endMs) {
+      await new Promise((resolve) => {
+        // Behind whatever the sockets have to say in this turn: what has arrived is no longer in the kernel.
+        setTimeout(() => setImmediate(resolve), LOOK_MS);
+      });
+      for (const [socket, connection] of this.#connections) {
+        if (hasRested(socket, connection)) socket.destroy();
+      }
+    }
+    for (const socket of this.#connections.keys()) socket.destroy();
+  }
+}
+
+function hasRested(socket: Socket, connection: Connection): boolean {
+  const isMoving = socket.bytesRead !== connection.bytesRead;
+  connection.bytesRead = socket.bytesRead;
+  if (isMoving || isAwaited(socket)) return false;
+  return performance.now() - connection.usedMs >= RESTED_MS;
+}

@@ -1,0 +1,184 @@
+/** @module Clients that go on asking at a steady rate, whatever happens to the daemon, and judge every answer. */
+import { Agent, request } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { FakeSts } from "../support/fake-sts.ts";
+
+const CREDENTIALS = "/latest/meta-data/iam/security-credentials/";
+const FIELDS = "Code,LastUpdated,Type,AccessKeyId,SecretAccessKey,Token,Expiration";
+
+/** Against what hangs: how long clients wait for a restart depends on the machine, and is no failure here. */
+const ANSWER_MS = 30_000;
+const TICK_MS = 2;
+const KEPT_CONNECTIONS = 10;
+/** As many requests are on their way when all is well. */
+const FEW = 50;
+/** One in ten asks for a token, as a client does that starts; one in ten for the list. */
+const TOKEN_EVERY = 10;
+
+export interface LoadOptions {
+  readonly url: string;
+  readonly role: string;
+  /** Obtained before the first restart; every request shows it. */
+  readonly token: string;
+  readonly issued: () => FakeSts["issued"];
+  readonly requestsPerSecond: number;
+  /**
+   * Whether a request whose connection was reset without an answer is sent once more, on a connection
+   * of its own, as clients do.
+   */
+  readonly retriesOnce: boolean;
+}
+
+export interface Report {
+  requests: number;
+  /** How many of them failed, by what was wrong. */
+  readonly failures: Record<string, number>;
+  /** How many were sent once more. */
+  retries: number;
+  /** How many were on a connection of their own, and on one that was kept. */
+  readonly connections: { fresh: number; kept: number };
+  slowestMs: number;
+}
+
+interface Wanted {
+  readonly method: "GET" | "PUT";
+  readonly path: string;
+  readonly check: (body: string) => string | undefined;
+}
+
+export class Load {
+  readonly report: Report = {
+    requests: 0,
+    failures: {},
+    retries: 0,
+    connections: { fresh: 0, kept: 0 },
+    slowestMs: 0,
+  };
+  readonly #options: LoadOptions;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: KEPT_CONNECTIONS });
+  readonly #pending = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+  }
+
+  /** Starts to ask; the rate does not depend on the answers. */
+  start(): void {
+    const { requestsPerSecond } = this.#options;
+    const startedMs = performance.now();
+    this.#timer = setInterval(() => {
+      const due = ((performance.now() - startedMs) / 1_000) * requestsPerSecond;
+      while (this.report.requests < due) this.#ask();
+    }, TICK_MS);
+  }
+
+  /** Resolves when whoever has waited for the restart has been answered. */
+  async caughtUp(): Promise<void> {
+    const endMs = performance.now() + ANSWER_MS;
+    while (this.#pending.size > FEW && performance.now() < endMs) await sleep(TICK_MS);
+  }
+
+  /** Asks no more, and waits for what has been asked. */
+  async stop(): Promise<Report> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#pending);
+    this.#agent.destroy();
+    return this.report;
+  }
+
+  #ask(): void {
+    const number = this.report.requests++;
+    const isFresh = number % 2 === 0;
+    this.report.connections[isFresh ? "fresh" : "kept"]++;
+    // Both kinds of connections ask for everything.
+    const asked = this.#askFor(this.#wanted(Math.floor(number / 2)), isFresh).finally(() => {
+      this.#pending.delete(asked);
+    });
+    this.#pending.add(asked);
+  }
+
+  async #askFor(wanted: Wanted, isFresh: boolean): Promise<void> {
+    const startedMs = performance.now();
+    const fault =
+      (await this.#send(wanted, isFresh ? false : this.#agent).catch((error: unknown) =>
+        this.#again(wanted, error),
+      )) ?? undefined;
+    this.report.slowestMs = Math.max(this.report.slowestMs, performance.now() - startedMs);
+    if (fault === undefined) return;
+    this.report.failures[fault] = (this.report.failures[fault] ?? 0) + 1;
+  }
+
+  async #again(wanted: Wanted, error: unknown): Promise<string | undefined> {
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    if (!this.#options.retriesOnce || code !== "ECONNRESET") return `no answer: ${code}`;
+    this.report.retries++;
+    return await this.#send(wanted, false).catch(
+      (again: unknown) => `no answer twice: ${String(again)}`,
+    );
+  }
+
+  /** What is wrong with the answer. @throws when there is none. */
+  async #send({ method, path, check }: Wanted, agent: Agent | false): Promise<string | undefined> {
+    const { url, token } = this.#options;
+    const { hostname: host, port } = new URL(url);
+    const headers = {
+      "X-aws-ec2-metadata-token": token,
+      Connection: "keep-alive",
+      ...(method === "PUT" ? { "X-aws-ec2-metadata-token-ttl-seconds": "21600" } : {}),
+    };
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const outgoing = request({ host, port, path, method, headers, agent }, resolve);
+    const timer = setTimeout(() => outgoing.destroy(new Error("30 s are over")), ANSWER_MS);
+    outgoing.once("error", reject).end();
+    try {
+      const incoming = await promise;
+      const { socket } = incoming;
+      const body = await text(incoming);
+      // Closed in order, each would stay in the kernel's table of sockets for a minute.
+      if (agent === false) socket.resetAndDestroy();
+      if (incoming.statusCode !== 200) return `${method} ${path}: ${incoming.statusCode}`;
+      return check(body);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #wanted(number: number): Wanted {
+    const { role } = this.#options;
+    if (number % TOKEN_EVERY === 0) {
+      const check = (body: string) => (/^[\w-]{40,}$/.test(body) ? undefined : "no token");
+      return { method: "PUT", path: "/latest/api/token", check };
+    }
+    if (number % TOKEN_EVERY === 1) {
+      const check = (body: string) => (body === role ? undefined : "not the role's name");
+      return { method: "GET", path: CREDENTIALS, check };
+    }
+    const check = (body: string) => this.#faultIn(body);
+    return { method: "GET", path: `${CREDENTIALS}${role}`, check };
+  }
+
+  #faultIn(body: string): string | undefined {
+    const document = parse(body);
+    if (Object.keys(document).join() !== FIELDS) return "a malformed document";
+    if (document["Code"] !== "Success") return "a document without success";
+    if (!(Date.parse(document["Expiration"] ?? "") > Date.now())) return "expired credentials";
+    const issued = this.#options
+      .issued()
+      .find(({ accessKeyId }) => accessKeyId === document["AccessKeyId"]);
+    const isWhole =
+      issued?.secretAccessKey === document["SecretAccessKey"] &&
+      issued?.sessionToken === document["Token"];
+    return isWhole ? undefined : "credentials that STS has not issued so";
+  }
+}
+
+function parse(body: string): Record<string, string> {
+  try {
+    return JSON.parse(body) as Record<string, string>;
+  } catch {
+    return {};
+  }
+}

@@ -268,8 +268,9 @@ export class Daemon {
   }
 
   async #warmUp(targets: ReadonlyMap<string, Prepared>): Promise<void> {
-    const roles = [...targets.values()].flatMap((target) => [...target.roles.values()]);
-    const sessions = roles.map(({ session }) => session);
+    const sessions: RoleSession[] = [];
+    for (const { roles } of targets.values())
+      for (const { session } of roles.values()) sessions.push(session);
     await warmUp(sessions, (session, hold) => this.#cache.get(session, hold));
   }
 

@@ -180,13 +180,11 @@ describe.concurrent("serve, without sockets that are meant for it", () => {
   });
 });
 
-describe.concurrent("reusePort", () => {
-  const shared = (port: number) => ({
-    address: `127.0.0.1:${port}`,
-    role: "reader",
-    reusePort: true,
-  });
+function shared(port: number) {
+  return { address: `127.0.0.1:${port}`, role: "reader", reusePort: true };
+}
 
+describe.concurrent("reusePort", () => {
   it("lets a second serve answer beside the first one, which may end", async () => {
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;

@@ -24,13 +24,11 @@ beforeEach(async () => {
 afterEach(() => memory[Symbol.asyncDispose]());
 
 function open() {
-  return openTokenKeys(
-    state,
-    () => nowMs,
-    (error) => {
-      throw error;
-    },
-  );
+  return openTokenKeys(state, () => nowMs, fail);
+}
+
+function fail(error: unknown): void {
+  expect.unreachable(String(error));
 }
 
 describe("metadata-token keys in a state directory", () => {
@@ -89,9 +87,8 @@ describe("metadata-token keys in a state directory", () => {
 });
 
 it("metadata-token keys without a state directory are another process's never", async () => {
-  const never = () => expect.unreachable();
-  const one = await openTokenKeys(undefined, () => nowMs, never);
-  const other = await openTokenKeys(undefined, () => nowMs, never);
+  const one = await openTokenKeys(undefined, () => nowMs, fail);
+  const other = await openTokenKeys(undefined, () => nowMs, fail);
 
   const token = issueToken(one(), AUDIENCE, 60, nowMs);
 

@@ -149,8 +149,7 @@ export class Load {
   #wanted(number: number): Wanted {
     const { role } = this.#options;
     if (number % TOKEN_EVERY === 0) {
-      const check = (body: string) => (/^[\w-]{40,}$/.test(body) ? undefined : "no token");
-      return { method: "PUT", path: "/latest/api/token", check };
+      return { method: "PUT", path: "/latest/api/token", check: faultInToken };
     }
     if (number % TOKEN_EVERY === 1) {
       const check = (body: string) => (body === role ? undefined : "not the role's name");
@@ -173,6 +172,10 @@ export class Load {
       issued?.sessionToken === document["Token"];
     return isWhole ? undefined : "credentials that STS has not issued so";
   }
+}
+
+function faultInToken(body: string): string | undefined {
+  return /^[\w-]{40,}$/.test(body) ? undefined : "no token";
 }
 
 function parse(body: string): Record<string, string> {

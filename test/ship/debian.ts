@@ -1,14 +1,10 @@
 /** @module Debian's smallest system, made of Debian's packages: what the image and systemd are tried on. */
 import { readFile } from "node:fs/promises";
-import { cached, needCommands, run } from "./tools.ts";
-
-/** Two files want it at once, and only one may make it. */
-const LOCK = "/run/lock/crossrole-debian-tree";
+import { cached, run } from "./tools.ts";
 
 /** The folder of a Debian 12 with systemd, for reading only. */
 export async function debianTree(): Promise<string> {
-  await needCommands({ debootstrap: "debootstrap", flock: "util-linux" });
-  return await cached("debian-12-systemd", bootstrap, LOCK);
+  return await cached("debian-12-systemd", bootstrap);
 }
 
 async function bootstrap(folder: string): Promise<void> {

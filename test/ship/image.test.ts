@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { lstat, readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { request, tokenFrom } from "../support/http.ts";
 import { READER, startMachine } from "../support/program.ts";
 import type { Machine } from "../support/program.ts";
@@ -16,7 +16,7 @@ const LIST = "/latest/meta-data/iam/security-credentials/";
 let image: Image;
 
 beforeAll(async () => {
-  image = await buildImage();
+  image = await buildImage(inject("debian"));
 });
 
 afterAll(() => image?.[Symbol.asyncDispose]());

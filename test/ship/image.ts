@@ -6,8 +6,8 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/pr
 import { homedir, tmpdir } from "node:os";
 import path from "node:path";
 import { ROOT } from "./bundled.ts";
-import { aptSources, debianTree } from "./debian.ts";
-import { needCommands, run } from "./tools.ts";
+import { aptSources } from "./debian.ts";
+import { run } from "./tools.ts";
 
 export interface Image extends AsyncDisposable {
   /** Its files, mounted. */
@@ -24,9 +24,8 @@ export interface ImageConfig {
   readonly Healthcheck: { readonly Test: readonly string[] };
 }
 
-export async function buildImage(): Promise<Image> {
-  await needCommands({ buildah: "buildah", unshare: "util-linux" });
-  const debian = await debianTree();
+/** @param debian a folder with a Debian in it. */
+export async function buildImage(debian: string): Promise<Image> {
   const folder = await mkdtemp(path.join(tmpdir(), "crossrole-image-"));
   try {
     const buildah = await builder(folder);

@@ -6,7 +6,7 @@ import { messageOf } from "../../errors.ts";
 import type { EndpointAnswer } from "./client-report.ts";
 
 /** Longer than any SDK waits: 2 seconds. */
-const PATIENCE_MS = 2_000;
+const PATIENCE_MS = 5_000;
 
 /** What no image on EC2 is called; crossrole's identity document is of this one. */
 const CROSSROLE_IMAGE = "ami-00000000000000000";

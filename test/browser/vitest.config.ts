@@ -7,5 +7,7 @@ export default defineConfig({
     reporters: ["default", "./test/support/count-reporter.ts"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // A page is as quick as its machine.
+    expect: { poll: { timeout: 20_000 } },
   },
 });

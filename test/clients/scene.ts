@@ -3,6 +3,8 @@ import { cp, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { inject } from "vitest";
+import { memoryDirectory } from "../support/memory.ts";
+import type { MemoryDirectory } from "../support/memory.ts";
 import { BASE_KEYS, crossrole, REGION } from "./crossrole.ts";
 import { Daemon } from "./daemon.ts";
 import type { Environment } from "./daemon.ts";
@@ -23,12 +25,20 @@ export class Scene implements AsyncDisposable {
   readonly #network: Network;
   readonly #started: Program[] = [];
   readonly #daemons: Program[] = [];
+  readonly #memory: MemoryDirectory;
   readonly recorder: Recorder;
   /** Of STS and S3, as everybody in this scene knows them. */
   readonly url: string;
 
-  private constructor(home: string, network: Network, recorder: Recorder, port: number) {
+  private constructor(
+    home: string,
+    memory: MemoryDirectory,
+    network: Network,
+    recorder: Recorder,
+    port: number,
+  ) {
     this.#home = home;
+    this.#memory = memory;
     this.#network = network;
     this.recorder = recorder;
     this.url = `http://127.0.0.1:${port}`;
@@ -45,7 +55,7 @@ export class Scene implements AsyncDisposable {
     const socket = path.join(home, "recorder");
     const port = await recorder.listen(socket);
     const network = await ownNetwork({ port, socket });
-    return new Scene(home, network, recorder, port);
+    return new Scene(home, await memoryDirectory(), network, recorder, port);
   }
 
   /** What tells a client where S3 is; crossrole is told by its own configuration alone. */
@@ -61,6 +71,11 @@ export class Scene implements AsyncDisposable {
   /** A path in the home folder, where the programs are. */
   file(name: string): string {
     return path.join(this.#home, name);
+  }
+
+  /** Where the daemon keeps what outlives it: a disk is refused. */
+  get state(): string {
+    return path.join(this.#memory.path, "state");
   }
 
   /** Starts a program that has nothing of this process's environment but the path. */
@@ -111,6 +126,7 @@ export class Scene implements AsyncDisposable {
     await this.#network.close();
     await this.recorder.close();
     await rm(this.#home, { recursive: true });
+    await this.#memory[Symbol.asyncDispose]();
     if (failures.length > 0) throw new AggregateError(failures, "a program stayed");
   }
 }

@@ -63,7 +63,7 @@ export function serve(scene: Scene, way: WayName, address: string = WAYS[way].ad
     sts: { endpoint: scene.url },
     roles: { [role]: { arn: READER, via: [GATEWAY], ...token } },
     listeners: [{ address, ...(isContainer ? { roles: [role] } : { role }) }],
-    state: { directory: scene.file("state") },
+    state: { directory: scene.state },
   });
 }
 

@@ -9,6 +9,7 @@ export default defineConfig({
       "test/floods/**",
       "test/browser/**",
       "test/cluster/**",
+      "test/ship/**",
       "test/restart/**",
     ],
     reporters: ["default", "./test/support/count-reporter.ts"],

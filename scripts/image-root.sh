@@ -49,16 +49,24 @@ ln -s /opt/crossrole/crossrole.js "$root/usr/local/bin/crossrole"
 cache=$root/opt/crossrole/compile-cache
 mkdir "$cache"
 chown 65532:65532 "$cache"
-status=0
-AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=none timeout --signal=TERM 5 chroot --userspec=65532:65532 "$root" /usr/local/bin/crossrole serve \
+log=$root/tmp/log
+AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=none \
+  chroot --userspec=65532:65532 "$root" /usr/local/bin/crossrole serve \
   --role-arn arn:aws:iam::000000000000:role/none --region us-east-1 --listen 127.0.0.1:0 \
-  --sts-endpoint http://127.0.0.1:9 > "$root/tmp/log" 2>&1 || status=$?
-# It was stopped by time-out, in the middle of its work.
-grep -q AWS_EC2_METADATA_SERVICE_ENDPOINT "$root/tmp/log" && [ "$status" -eq 124 ] || {
-  cat "$root/tmp/log"
-  exit 1
-}
-rm "$root/tmp/log"
+  --sts-endpoint http://127.0.0.1:9 > "$log" 2>&1 &
+daemon=$!
+# By the time STS cannot be reached, all has been loaded that a start needs. Minutes: builders are busy.
+seconds=0
+until grep -q ERR_STS_UNAVAILABLE "$log"; do
+  seconds=$((seconds + 1))
+  kill -0 "$daemon" && [ "$seconds" -le 120 ] || { cat "$log"; exit 1; }
+  sleep 1
+done
+kill -TERM "$daemon"
+# It writes the cache at its end.
+wait "$daemon" || { cat "$log"; exit 1; }
+ls "$cache"/*-65532/* > /dev/null
+rm "$log"
 chown -R 0:0 "$cache"
 chmod -R a=rX "$cache"
 for folder in "$cache"/*-65532; do

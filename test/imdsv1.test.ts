@@ -1,6 +1,3 @@
-import { once } from "node:events";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   GATEWAY,
@@ -11,6 +8,7 @@ import {
 } from "./support/daemon.ts";
 import type { FakeSts } from "./support/fake-sts.ts";
 import { request, tokenFrom } from "./support/http.ts";
+import { freePort } from "./support/free-port.ts";
 
 const LIST = "/latest/meta-data/iam/security-credentials/";
 
@@ -20,15 +18,6 @@ let started: Awaited<ReturnType<typeof startWith>>;
 let url: string;
 let strict: string;
 let operations: string;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 beforeEach(async () => {
   sts = await startSts();

@@ -1,12 +1,11 @@
-import { once } from "node:events";
-import { connect, createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { startDaemon } from "../src/daemon.ts";
 import { memoryLog } from "./support/daemon.ts";
 import { request } from "./support/http.ts";
 import { READER, startPodScene, WRITER } from "./support/pod-scene.ts";
 import type { PodScene } from "./support/pod-scene.ts";
+import { freePort } from "./support/free-port.ts";
 
 let scene: PodScene | undefined;
 
@@ -276,15 +275,6 @@ it("/readyz says no until the pods are known, and /healthz does not care", async
   expect(body).toMatch(/^crossrole_pods 1$/m);
   expect(body).toMatch(/^crossrole_watch_last_contact_seconds /m);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 function annotate({ api }: PodScene): void {
   const annotations = { "eks.amazonaws.com/role-arn": READER };

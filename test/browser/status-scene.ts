@@ -1,7 +1,4 @@
 /** @module A daemon with something of everything to see: roles in every state, chains, callers, pods, refusals. */
-import { once } from "node:events";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { procSocketTables } from "../../src/callers/proc-socket-tables.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/types.ts";
@@ -13,6 +10,7 @@ import type { FakeApiServer } from "../support/fake-api-server.ts";
 import { startFakeSts } from "../support/fake-sts.ts";
 import type { FakeSts } from "../support/fake-sts.ts";
 import { request, tokenFrom } from "../support/http.ts";
+import { freePort } from "../support/free-port.ts";
 
 const ARNS = {
   gateway: "arn:aws:iam::111111111111:role/gateway",
@@ -145,13 +143,4 @@ operations: { address: "127.0.0.1:${port}" }
 `;
   const origin = { kind: "file", path: "crossrole.yaml", settings: {} } as const;
   return parseConfig(origin, text, { flags: {}, environment: {}, hostname: "host" });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

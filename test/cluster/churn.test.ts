@@ -11,7 +11,7 @@ import type { FakeSts } from "../support/fake-sts.ts";
 import { applyAll } from "./apply.ts";
 import { startRealBackend } from "./backend.ts";
 import type { RealBackend } from "./backend.ts";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../support/free-port.ts";
 import type { DaemonSet } from "./daemon-pod.ts";
 import { only, render } from "./helm.ts";
 import {

@@ -11,7 +11,7 @@ import type { Program } from "../clients/program.ts";
 import { ApiClient } from "./api-client.ts";
 import { startEtcd } from "./etcd.ts";
 import type { Etcd } from "./etcd.ts";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../support/free-port.ts";
 import { killServer, lastLines, startServer, untilReady } from "./server-process.ts";
 import type { JsonWebKeySet } from "./verify-token.ts";
 

@@ -1,6 +1,6 @@
 /** @module etcd, one member, on free ports of loopback. */
 import path from "node:path";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../support/free-port.ts";
 import { killServer, startServer, untilReady } from "./server-process.ts";
 
 export interface Etcd {

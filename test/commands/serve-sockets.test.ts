@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../support/free-port.ts";
 import { request, tokenFrom } from "../support/http.ts";
-import { READER, eventually, startMachine } from "../support/program.ts";
+import { READER, Program, eventually, startMachine } from "../support/program.ts";
 import type { Machine } from "../support/program.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
@@ -167,18 +167,16 @@ describe.concurrent("serve, without sockets that are meant for it", () => {
   it("binds its address itself, whatever another process was told", async () => {
     const port = await freePort();
     const file = await config("other", [{ address: `127.0.0.1:${port}`, role: "reader" }]);
-    const child = spawn(process.execPath, [MAIN, "serve", "--config", file], {
-      env: { ...machine.env, LISTEN_PID: "1", LISTEN_FDS: "1" },
-    });
-    try {
-      await eventually(async () => {
-        expect(await rolesAt(`http://127.0.0.1:${port}`)).toBe("reader");
-      });
-    } finally {
-      child.kill("SIGKILL");
-    }
+    await using serving = started(file, { LISTEN_PID: "1", LISTEN_FDS: "1" });
+    await serving.printed("export AWS_");
+
+    expect(await rolesAt(`http://127.0.0.1:${port}`)).toBe("reader");
   });
 });
+
+function started(file: string, more: Readonly<Record<string, string>> = {}): Program {
+  return new Program(["serve", "--config", file], { env: { ...machine.env, ...more } });
+}
 
 function shared(port: number) {
   return { address: `127.0.0.1:${port}`, role: "reader", reusePort: true };
@@ -187,30 +185,14 @@ function shared(port: number) {
 describe.concurrent("reusePort", () => {
   it("lets a second serve answer beside the first one, which may end", async () => {
     const port = await freePort();
-    const url = `http://127.0.0.1:${port}`;
     const file = await config("shared", [shared(port)]);
-    const start = () =>
-      spawn(process.execPath, [MAIN, "serve", "--config", file], { env: { ...machine.env } });
-    const children = [start(), start()];
-    try {
-      const printed = children.map(
-        (child) =>
-          new Promise((resolve) => {
-            child.stdout.once("data", resolve);
-          }),
-      );
-      await Promise.all(printed);
-      const [first] = children;
-      const ended = new Promise((resolve) => {
-        first?.once("close", resolve);
-      });
-      first?.kill("SIGTERM");
-      expect(await ended).toBe(0);
+    await using first = started(file);
+    await using second = started(file);
+    await Promise.all([first, second].map((each) => each.printed("export AWS_")));
+    first.signal("SIGTERM");
+    expect(await first.ended).toMatchObject({ code: 0 });
 
-      expect(await rolesAt(url)).toBe("reader");
-    } finally {
-      for (const child of children) child.kill("SIGKILL");
-    }
+    expect(await rolesAt(`http://127.0.0.1:${port}`)).toBe("reader");
   });
 
   it.each([
@@ -220,28 +202,12 @@ describe.concurrent("reusePort", () => {
     const port = await freePort();
     const name = what.replaceAll(" ", "-");
     const listener = (reusePort: boolean) => [{ ...shared(port), reusePort }];
-    const one = await config(`${name}-1`, listener(first));
-    const two = await config(`${name}-2`, listener(second));
-    const running = spawn(process.execPath, [MAIN, "serve", "--config", one], {
-      env: { ...machine.env },
-    });
-    try {
-      await new Promise((resolve) => {
-        running.stdout.once("data", resolve);
-      });
-      const other = spawn(process.execPath, [MAIN, "serve", "--config", two], {
-        env: { ...machine.env },
-      });
-      let errors = "";
-      other.stderr.setEncoding("utf8").on("data", (chunk: string) => (errors += chunk));
-      const code = await new Promise((resolve) => {
-        other.once("close", resolve);
-      });
+    await using running = started(await config(`${name}-1`, listener(first)));
+    await running.printed("export AWS_");
+    await using other = started(await config(`${name}-2`, listener(second)));
+    const { code, stderr } = await other.ended;
 
-      expect(code).toBe(1);
-      expect(errors).toContain(`cannot listen on 127.0.0.1:${port}: another process has this port`);
-    } finally {
-      running.kill("SIGKILL");
-    }
+    expect(code).toBe(1);
+    expect(stderr).toContain(`cannot listen on 127.0.0.1:${port}: another process has this port`);
   });
 });

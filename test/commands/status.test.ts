@@ -5,7 +5,7 @@ import type { StatusReport } from "../../src/operations/status.ts";
 import { CANARY } from "../support/fake-sts.ts";
 import { crossrole, eventually, Program, READER, startMachine } from "../support/program.ts";
 import type { Machine } from "../support/program.ts";
-import { freePort } from "../operations/support.ts";
+import { freePort } from "../support/free-port.ts";
 
 const CLOSED = "arn:aws:iam::222222222222:role/closed";
 

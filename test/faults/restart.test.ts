@@ -1,5 +1,3 @@
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -10,6 +8,7 @@ import type { MemoryDirectory } from "../support/memory.ts";
 import { Program, READER, eventually, startMachine } from "../support/program.ts";
 import type { Machine } from "../support/program.ts";
 import { Load } from "./clients.ts";
+import { freePort } from "../support/free-port.ts";
 
 const ROLES = "/latest/meta-data/iam/security-credentials/";
 const RETRY_MS = 20;
@@ -46,18 +45,6 @@ async function installed(name: string, role = READER) {
     return program;
   };
   return { url, start };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
 }
 
 /** Asks again until `check` throws no more, for as long as a busy machine may take. */

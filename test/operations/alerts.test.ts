@@ -14,7 +14,7 @@ import { request } from "../support/http.ts";
 import { eventually } from "../support/program.ts";
 import { evaluate, groupingsIn, parseExposition, selectorsIn } from "./promql.ts";
 import type { Scrape, Value } from "./promql.ts";
-import { freePort } from "./support.ts";
+import { freePort } from "../support/free-port.ts";
 
 interface Rule {
   readonly alert: string;

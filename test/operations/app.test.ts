@@ -9,7 +9,8 @@ import {
 import { CANARY } from "../support/fake-sts.ts";
 import type { FakeSts } from "../support/fake-sts.ts";
 import { request, tokenFrom } from "../support/http.ts";
-import { freePort, samplesAt } from "./support.ts";
+import { freePort } from "../support/free-port.ts";
+import { samplesAt } from "./support.ts";
 
 const LIST = "/latest/meta-data/iam/security-credentials/";
 

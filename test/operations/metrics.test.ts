@@ -7,7 +7,8 @@ import type { FakeSts } from "../support/fake-sts.ts";
 import { request, tokenFrom } from "../support/http.ts";
 import { startPodScene } from "../support/pod-scene.ts";
 import { eventually } from "../support/program.ts";
-import { freePort, samplesAt } from "./support.ts";
+import { freePort } from "../support/free-port.ts";
+import { samplesAt } from "./support.ts";
 
 let sts: FakeSts;
 let started: Started;

@@ -5,7 +5,7 @@ import type { FakeSts } from "../support/fake-sts.ts";
 import { request } from "../support/http.ts";
 import { startPodScene } from "../support/pod-scene.ts";
 import { eventually } from "../support/program.ts";
-import { freePort } from "./support.ts";
+import { freePort } from "../support/free-port.ts";
 
 const INVOICES = "arn:aws:iam::222222222222:role/invoices";
 

@@ -7,7 +7,8 @@ import type { FakeSts } from "../support/fake-sts.ts";
 import { request } from "../support/http.ts";
 import { startPodScene } from "../support/pod-scene.ts";
 import { eventually } from "../support/program.ts";
-import { EventsOf, freePort, statusAt } from "./support.ts";
+import { freePort } from "../support/free-port.ts";
+import { EventsOf, statusAt } from "./support.ts";
 
 let sts: FakeSts;
 let started: Started;

@@ -2,20 +2,8 @@
 import { once } from "node:events";
 import { get } from "node:http";
 import type { IncomingMessage } from "node:http";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import type { StatusReport } from "../../src/operations/status.ts";
 import { request } from "../support/http.ts";
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** Every sample of /metrics by name and labels, as Prometheus reads them. */
 export async function samplesAt(operations: string): Promise<ReadonlyMap<string, number>> {

@@ -1,6 +1,4 @@
 import { readFile, readdir, stat } from "node:fs/promises";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { containerCredentials, startFakeService } from "../support/fake-credential-services.ts";
@@ -13,6 +11,7 @@ import type { MemoryDirectory } from "../support/memory.ts";
 import { GATEWAY, READER, eventually } from "../support/program.ts";
 import { Run, leakIn, makeHome } from "./support.ts";
 import type { Home } from "./support.ts";
+import { freePort } from "../support/free-port.ts";
 
 // Programs start in their own time on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
@@ -227,18 +226,6 @@ async function tokenOf(url: string, role: string): Promise<string> {
 
 function contains(text: string): unknown {
   return expect.stringContaining(text);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
 }
 
 describe.each(["debug", "info", "warn", "error"])("at log level %s", (level) => {

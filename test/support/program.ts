@@ -18,8 +18,10 @@ const COMPILE_CACHE = fileURLToPath(
   new URL("../../node_modules/.cache/crossrole-tests", import.meta.url),
 );
 
-/** Less than the time-out of a test, and more than whatever is waited for: 18 seconds. */
-const LONGEST_MS = 18_000;
+/** Against what hangs. Less than the time-out of a test, and more than whatever is waited for: 60 seconds. */
+const LONGEST_MS = 60_000;
+/** However busy the machine is: 30 seconds. */
+const EVENTUALLY_MS = 30_000;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -41,7 +43,7 @@ export interface StartOptions {
   readonly input?: string;
   /** What is run instead of the sources by Node: a program, and arguments before those of crossrole. */
   readonly command?: readonly [string, ...string[]];
-  /** When it is killed at the latest, in milliseconds. Default: 18 s. */
+  /** When it is killed at the latest, in milliseconds. Default: 60 s. */
   readonly longestMs?: number;
 }
 
@@ -128,8 +130,11 @@ export async function crossrole(
   return await program.ended;
 }
 
-/** Asks again until `check` throws no more; for 10 s. */
-export async function eventually<T>(check: () => T | Promise<T>, timeout = 10_000): Promise<T> {
+/** Asks again until `check` throws no more, for as long as a busy machine may take. */
+export async function eventually<T>(
+  check: () => T | Promise<T>,
+  timeout = EVENTUALLY_MS,
+): Promise<T> {
   return await vi.waitFor(check, { timeout, interval: 20 });
 }
 

@@ -1,13 +1,10 @@
 /** @module What answers at one listener: both faces behind one socket, for the callers it is for. */
-import { getRequestListener } from "@hono/node-server";
 import type { RequestListener } from "node:http";
 import type { CallerSession, IdentifyCaller, Peer, SessionFor } from "./callers/types.ts";
 import type { Listener } from "./config/types.ts";
 import { containerApp, isContainerTarget, isPodIdentityTarget } from "./container/app.ts";
 import type { ContainerOptions } from "./container/app.ts";
 import { CrossroleError } from "./errors.ts";
-import { askedBy } from "./http/answer.ts";
-import { WITHOUT_BODIES } from "./http/face.ts";
 import { metadataApp } from "./metadata/app.ts";
 import type { MetadataOptions } from "./metadata/app.ts";
 
@@ -45,18 +42,11 @@ export function listenerFace(options: FaceOptions): RequestListener {
     return session ?? nothingHere();
   };
   const container = containerApp({ ...options, sessionFor, sessionForToken });
-  const answerContainer = getRequestListener(container.fetch, WITHOUT_BODIES);
   return (request, response) => {
     const { url = "" } = request;
     const isContainer =
       isContainerTarget(url) || (isPodIdentityTarget(url) && podsHere() !== undefined);
-    if (!isContainer) {
-      metadata(request, response);
-      return;
-    }
-    answerContainer(request, response).catch((error: unknown) => {
-      options.onRefused(error, askedBy(request));
-    });
+    (isContainer ? container : metadata)(request, response);
   };
 }
 

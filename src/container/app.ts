@@ -1,6 +1,5 @@
 /** @module Face 2: container credentials, as ECS and EKS serve them. */
-import type { IncomingMessage } from "node:http";
-import { Hono } from "hono";
+import type { IncomingMessage, RequestListener } from "node:http";
 import type { CallerSession, OnHandOut, SessionFor } from "../callers/types.ts";
 import { documentOf } from "../credentials/document.ts";
 import { checkedRoleArn } from "../credentials/role-arn.ts";
@@ -8,8 +7,8 @@ import type { CredentialsFor, RoleSession, TemporaryCredentials } from "../crede
 import { CrossroleError, httpStatus, messageOf } from "../errors.ts";
 import { peerOf } from "../http/answer.ts";
 import type { Answer, OnRefused } from "../http/answer.ts";
-import { rawTarget, routes, single } from "../http/face.ts";
-import type { FaceEnv, Handle } from "../http/face.ts";
+import { answering, routeCountedBy, single } from "../http/face.ts";
+import type { Handle, Routed } from "../http/face.ts";
 import type { RequestCounts } from "../http/request-counts.ts";
 import { decodeSegment, pathOf } from "../http/target.ts";
 
@@ -43,18 +42,32 @@ export interface ContainerOptions {
  *
  * @see https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
  */
-export function containerApp(options: ContainerOptions): Hono<FaceEnv> {
-  const app = new Hono<FaceEnv>({ getPath: (_, init) => pathOf(rawTarget(init)) ?? "" });
-  const route = routes(options.onRefused, failed, options.counts);
-  app.get(
-    `${CONTAINER_PATH}/:role`,
-    route("container_credentials", getCredentials(options, ofRole)),
+export function containerApp(options: ContainerOptions): RequestListener {
+  return answering(routing(options), options.onRefused, failed);
+}
+
+function routing(options: ContainerOptions): (request: IncomingMessage) => Routed {
+  const route = routeCountedBy(options.counts);
+  const role = route("container_credentials", getCredentials(options, ofRole));
+  const otherForRole = route("container_credentials", methodNotAllowed);
+  const pod = route("pod_identity", getCredentials(options, ofPod));
+  const otherForPod = route("pod_identity", methodNotAllowed);
+  const other = route("other", notFound);
+  return ({ url = "", method }) => {
+    const path = pathOf(url) ?? "";
+    const isRead = method === "GET" || method === "HEAD";
+    if (isRolePath(path)) return isRead ? role : otherForRole;
+    if (path === POD_IDENTITY_PATH) return isRead ? pod : otherForPod;
+    return other;
+  };
+}
+
+/** `/container/ROLE`, and nothing below it. */
+function isRolePath(path: string): boolean {
+  const below = CONTAINER_PATH.length + 1;
+  return (
+    path.startsWith(`${CONTAINER_PATH}/`) && path.length > below && path.indexOf("/", below) === -1
   );
-  app.get(POD_IDENTITY_PATH, route("pod_identity", getCredentials(options, ofPod)));
-  app.all(`${CONTAINER_PATH}/:role`, route("container_credentials", methodNotAllowed));
-  app.all(POD_IDENTITY_PATH, route("pod_identity", methodNotAllowed));
-  app.all("*", route("other", notFound));
-  return app;
 }
 
 /** Whether a raw target is this face's: everything else on a listener is the metadata service's. */

@@ -5,9 +5,9 @@ import type { CredentialsFor, RoleSession, TemporaryCredentials } from "../crede
 import { CrossroleError, httpStatus } from "../errors.ts";
 import { peerOf } from "../http/answer.ts";
 import type { Answer, OnRefused } from "../http/answer.ts";
-import { answering, single } from "../http/face.ts";
+import { answering, routeCountedBy, single } from "../http/face.ts";
 import type { Handle, Routed } from "../http/face.ts";
-import type { RequestCounts, RouteName } from "../http/request-counts.ts";
+import type { RequestCounts } from "../http/request-counts.ts";
 import { decodeSegment, metadataTarget } from "../http/target.ts";
 import { DOCUMENTS, SECURITY_CREDENTIALS, securityCredentials } from "./documents.ts";
 import { expiryOf, isInTime, isTokenValid, issueToken, parseTtl } from "./metadata-token.ts";
@@ -55,9 +55,7 @@ export function metadataApp(settings: MetadataOptions): RequestListener {
 }
 
 function routing(options: Service): (request: IncomingMessage) => Routed {
-  const route = (name: RouteName, handle: Handle): Routed => {
-    return { handle, count: options.counts?.of(name) };
-  };
+  const route = routeCountedBy(options.counts);
   const token = route("token", putToken(options));
   const roleName = route("role_list", getRoleName(options));
   const credentials = route("credentials", getCredentials(options));

@@ -1,12 +1,9 @@
 /** @module The operations listener: is it alive, is it ready, what has it counted, and the status page. */
-import { getRequestListener } from "@hono/node-server";
-import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
-import type { HttpBindings } from "@hono/node-server";
-import { Hono } from "hono";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { askedBy, send } from "../http/answer.ts";
 import type { Answer, OnRefused } from "../http/answer.ts";
-import { rawTarget, routes, WITHOUT_BODIES } from "../http/face.ts";
-import type { FaceEnv } from "../http/face.ts";
+import { answering, routeCountedBy } from "../http/face.ts";
+import type { Routed } from "../http/face.ts";
 import type { ListenOptions } from "../http/listener.ts";
 import type { RequestCounts } from "../http/request-counts.ts";
 import { decodeSegment, pathOf } from "../http/target.ts";
@@ -17,10 +14,15 @@ import type { StatusReport } from "./status.ts";
 
 const TEXT = { "Content-Type": "text/plain; charset=utf-8" };
 const JSON_TYPE = { "Content-Type": "application/json", "Cache-Control": "no-store" };
+const EVENT_STREAM = "text/event-stream";
+
 const READY_PATH = "/readyz/";
+const PAGE_PATH = "/";
+const EVENTS_PATH = "/events";
+const JSON_PATH = "/status.json";
 
 /** What a browser may ask for; everything else is for probes, Prometheus and programs. */
-const PAGES: ReadonlySet<string> = new Set(["/", "/events"]);
+const PAGES: ReadonlySet<string> = new Set([PAGE_PATH, EVENTS_PATH]);
 
 export interface OperationsOptions {
   readonly metrics: Metrics;
@@ -42,14 +44,25 @@ export function operationsListener(
   options: OperationsOptions,
 ): ListenOptions {
   const { onRefused } = options;
-  const answer = getRequestListener(operationsApp(options).fetch, WITHOUT_BODIES);
+  const answer = answering(routing(options), onRefused, failed);
+  const channelFor = channels(options);
   return {
     ...address,
     hosts: () => [],
     pages: PAGES,
     onRefused,
     handle: (request, response) => {
-      answer(request, response).catch((error: unknown) => onRefused(error, askedBy(request)));
+      const channel = isRead(request) ? channelFor(request) : undefined;
+      if (channel === undefined) {
+        answer(request, response);
+        return;
+      }
+      channel
+        .then((opened) => stream(options, request, response, opened))
+        .catch((error: unknown) => {
+          onRefused(error, askedBy(request));
+          send(response, failed(error));
+        });
     },
   };
 }
@@ -60,79 +73,85 @@ export function operationsListener(
  * `/readyz/ROLE` the same of one role. `/metrics` is for Prometheus, `/` for people, `/status.json`
  * for programs; the two streams tell of changes.
  */
-function operationsApp(options: OperationsOptions): Hono<FaceEnv> {
-  const { metrics, unhealthy, unready, roleUnready, report, onRefused, counts } = options;
-  const app = new Hono<FaceEnv>({ getPath: (_, init) => pathOf(rawTarget(init)) ?? "" });
-  const route = routes(onRefused, failed, counts);
-  app.get(
-    "/healthz",
-    route("healthz", () => okUnless(unhealthy())),
-  );
-  app.get(
-    "/readyz",
-    route("readyz", () => okUnless(unready())),
-  );
-  app.get(
-    `${READY_PATH}:role`,
-    route("readyz", ({ url = "" }) => {
-      const reason = roleUnready(decodeSegment(pathOf(url)?.slice(READY_PATH.length) ?? "") ?? "");
-      return reason === null ? notFound() : okUnless(reason === undefined ? [] : [reason]);
-    }),
-  );
-  app.get(
-    "/metrics",
-    route("metrics", async () => {
-      const { contentType, body } = await metrics.exposition();
-      return { status: 200, headers: { "Content-Type": contentType }, body };
-    }),
-  );
-  const pageChannel = lazily(async () => (await import("./page/channel.ts")).pageChannel(report));
-  const jsonChannel = { event: "status", render: () => JSON.stringify(report()) };
-  app.get(
-    "/",
-    route("status", async () => (await import("./page/document.ts")).documentAnswer(report())),
-  );
-  const json = route("status", () => ({
-    status: 200,
-    headers: JSON_TYPE,
-    body: JSON.stringify(report()),
-  }));
-  app.get("/status.json", ({ env }) =>
-    env.incoming.headers.accept === "text/event-stream"
-      ? stream(options, env, jsonChannel)
-      : json({ env }),
-  );
-  app.get("/events", async ({ env }) => stream(options, env, await pageChannel()));
-  app.all("*", route("other", notFound));
-  return app;
+function routing(options: OperationsOptions): (request: IncomingMessage) => Routed {
+  const { metrics, unhealthy, unready, report } = options;
+  const route = routeCountedBy(options.counts);
+  const routes: ReadonlyMap<string, Routed> = new Map([
+    ["/healthz", route("healthz", () => okUnless(unhealthy()))],
+    ["/readyz", route("readyz", () => okUnless(unready()))],
+    ["/metrics", route("metrics", async () => expositionOf(await metrics.exposition()))],
+    [PAGE_PATH, route("status", async () => (await documentOf()).documentAnswer(report()))],
+    [JSON_PATH, route("status", () => ok(JSON_TYPE, JSON.stringify(report())))],
+  ]);
+  const roleReady = route("readyz", ({ url = "" }) => readyAnswer(options, pathOf(url) ?? ""));
+  const nothing = route("other", notFound);
+  const otherMethod = route("other", methodNotAllowed);
+  return (request) => {
+    const path = pathOf(request.url ?? "") ?? "";
+    const found = path.startsWith(READY_PATH) ? roleReady : routes.get(path);
+    if (found === undefined && path !== EVENTS_PATH) return nothing;
+    return isRead(request) ? (found ?? nothing) : otherMethod;
+  };
+}
+
+/** Loaded by whoever asks first: no probe needs it. */
+const documentOf = () => import("./page/document.ts");
+
+function readyAnswer({ roleUnready }: OperationsOptions, path: string): Answer {
+  const reason = roleUnready(decodeSegment(path.slice(READY_PATH.length)) ?? "");
+  return reason === null ? notFound() : okUnless(reason === undefined ? [] : [reason]);
+}
+
+type Channel = Parameters<Live["attach"]>[1];
+
+/** The stream that a request is for, if it is for one. */
+function channels({ report }: OperationsOptions) {
+  let page: Promise<Channel> | undefined;
+  const json = Promise.resolve({ event: "status", render: () => JSON.stringify(report()) });
+  const load = async () => (await import("./page/channel.ts")).pageChannel(report);
+  return ({ url = "", headers }: IncomingMessage): Promise<Channel> | undefined => {
+    const path = pathOf(url);
+    if (path === EVENTS_PATH) return (page ??= load());
+    return path === JSON_PATH && headers.accept === EVENT_STREAM ? json : undefined;
+  };
 }
 
 function stream(
   { live, counts }: OperationsOptions,
-  { incoming, outgoing }: HttpBindings,
-  channel: Parameters<Live["attach"]>[1],
-): Response {
-  const isHead = incoming.method === "HEAD";
-  const isStreamed = !isHead && live.attach(outgoing, channel);
-  if (!isStreamed) send(outgoing, isHead ? NO_EVENTS : TOO_MANY);
-  counts.of("events")(outgoing.statusCode);
-  return RESPONSE_ALREADY_SENT;
+  { method }: IncomingMessage,
+  response: ServerResponse,
+  channel: Channel,
+): void {
+  const isHead = method === "HEAD";
+  const isStreamed = !isHead && live.attach(response, channel);
+  if (!isStreamed) send(response, isHead ? NO_EVENTS : TOO_MANY);
+  counts.of("events")(response.statusCode);
 }
 
-const NO_EVENTS: Answer = { status: 200, headers: { "Content-Type": "text/event-stream" } };
+function isRead({ method }: IncomingMessage): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
+const NO_EVENTS: Answer = { status: 200, headers: { "Content-Type": EVENT_STREAM } };
 
 const TOO_MANY: Answer = { status: 503, headers: TEXT, body: "too many watch already\n" };
 
-/** Loaded by whoever asks first. */
-function lazily<T>(load: () => Promise<T>): () => Promise<T> {
-  let loaded: Promise<T> | undefined;
-  return () => (loaded ??= load());
+function ok(headers: Readonly<Record<string, string>>, body: string): Answer {
+  return { status: 200, headers, body };
+}
+
+function expositionOf({ contentType, body }: Awaited<ReturnType<Metrics["exposition"]>>): Answer {
+  return ok({ "Content-Type": contentType }, body);
 }
 
 function okUnless(reasons: readonly string[]): Answer {
   return reasons.length === 0
-    ? { status: 200, headers: TEXT, body: "ok\n" }
+    ? ok(TEXT, "ok\n")
     : { status: 503, headers: TEXT, body: `${reasons.join("\n")}\n` };
+}
+
+function methodNotAllowed(): Answer {
+  return { status: 405, headers: { ...TEXT, Allow: "GET, HEAD" }, body: "only GET and HEAD\n" };
 }
 
 function notFound(): Answer {

@@ -186,7 +186,7 @@ describe("the operations listener", () => {
 
   it.each(["PUT", "POST", "DELETE", "PATCH"])("changes nothing by %s", async (method) => {
     for (const target of ["/healthz", "/metrics"]) {
-      expect(await request(operations, target, { method })).toMatchObject({ status: 404 });
+      expect(await request(operations, target, { method })).toMatchObject({ status: 405 });
     }
   });
 

@@ -75,7 +75,19 @@ export function childEnvironment(
     NO_PROXY: withLoopback(upper || lower),
     no_proxy: withLoopback(lower || upper),
     ...(region === undefined ? {} : { AWS_REGION: region, AWS_DEFAULT_REGION: region }),
-    ...(keepAwsFiles ? {} : { AWS_SHARED_CREDENTIALS_FILE: emptyFile, AWS_CONFIG_FILE: emptyFile }),
+    ...(keepAwsFiles ? {} : awsFilesAt(emptyFile)),
+  };
+}
+
+/** What leads every SDK away from the files of `~/.aws`. */
+function awsFilesAt(file: string): Record<string, string> {
+  return {
+    AWS_SHARED_CREDENTIALS_FILE: file,
+    AWS_CONFIG_FILE: file,
+    // Java v1 heeds this one alone.
+    AWS_CREDENTIAL_PROFILES_FILE: file,
+    // Without it the SDK for JavaScript v2 reads ~/.aws/credentials, whatever the others say.
+    AWS_SDK_LOAD_CONFIG: "1",
   };
 }
 

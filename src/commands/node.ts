@@ -14,6 +14,7 @@ import { examples } from "./help.ts";
 const DEFAULT_LISTEN = "169.254.171.254:51679";
 const DEFAULT_LISTEN_6 = "[fd00:ec2:fa11::254]:51679";
 const MAX_INTERVAL_SECONDS = 3_600;
+const A_DAY_MS = 86_400_000;
 
 interface PlaceFlags {
   readonly listen: string;
@@ -36,6 +37,10 @@ interface InterceptionFlags extends PlaceFlags {
 interface InstallFlags extends InterceptionFlags {
   readonly watch?: true;
   readonly intervalSeconds: number;
+}
+
+interface UninstallFlags extends PlaceFlags {
+  readonly stay?: true;
 }
 
 interface VerifyFlags extends InterceptionFlags {
@@ -71,10 +76,8 @@ export function nodeCommand(parent: Command): void {
       .command("uninstall")
       .description("remove both tables and the listener's addresses: pods get the node's metadata"),
   )
-    .addHelpText(
-      "after",
-      examples("crossrole node uninstall", "crossrole node uninstall --interface crossrole1"),
-    )
+    .option("--stay", "stay until SIGTERM: a DaemonSet starts anew what ends")
+    .addHelpText("after", examples("crossrole node uninstall", "crossrole node uninstall --stay"))
     .action(uninstallAction);
 }
 
@@ -151,10 +154,21 @@ function tell({ differences }: Inspection, counted: Readonly<Record<string, numb
   if (words.length > 0) process.stdout.write(`packets: ${words.join(", ")}\n`);
 }
 
-async function uninstallAction(flags: PlaceFlags): Promise<void> {
+async function uninstallAction(flags: UninstallFlags): Promise<void> {
   const removed = await uninstall(await programsHere(), placeOf(flags));
   for (const what of removed) process.stdout.write(`removed ${what}\n`);
   if (removed.length === 0) process.stdout.write("there was nothing to remove\n");
+  if (flags.stay === true) await stay();
+}
+
+async function stay(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => resolve());
+  // A handler of a signal does not keep Node running; a timer does.
+  const timer = setInterval(() => undefined, A_DAY_MS);
+  process.stdout.write("staying until SIGTERM\n");
+  await promise;
+  clearInterval(timer);
 }
 
 async function programsHere(): Promise<Programs> {

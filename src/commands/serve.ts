@@ -103,10 +103,12 @@ function withListeners(config: Config): Config {
 function watchFile(daemon: Daemon, loaded: Loaded, log: Log): ConfigWatch | undefined {
   const { origin, options, text: loadedText } = loaded;
   if (origin.kind !== "file" || loadedText === undefined) return undefined;
-  const kept = (error: unknown) =>
+  const kept = (error: unknown) => {
+    daemon.refusedReload(error);
     log.error("configuration not taken over, the last good one stays", {
       reason: messageOf(error),
     });
+  };
   return watchConfig({
     path: origin.path,
     text: loadedText,
@@ -118,7 +120,6 @@ function watchFile(daemon: Daemon, loaded: Loaded, log: Log): ConfigWatch | unde
         tell(config, log);
         log.info("configuration taken over", { roles: config.roles.size });
       } catch (error) {
-        daemon.refusedReload(error);
         kept(error);
       }
     },

@@ -33,11 +33,12 @@ export function watchConfig({ path, text, onChange, onError }: WatchOptions): Co
   const look = async (always: boolean) => {
     try {
       const current = await readConfigFile(path);
+      // A file that can be read again is offered even if it says what it said before: all is well again.
+      const isNews = current !== known || !wasReadable;
       wasReadable = true;
-      if (closed) return;
-      if (current === known && !always) return;
+      if (closed || !(isNews || always)) return;
       known = current;
-      await onChange(current);
+      await onChange(current).catch(onError);
     } catch (error) {
       if (wasReadable || always) onError(error);
       wasReadable = false;

@@ -110,7 +110,8 @@ function getCredentials(options: ContainerOptions, shown: Shown): Handle {
     const { session } = caller;
     const held = options.credentialsFor(session, { holdMs: HOLD_MS });
     const credentials = await held;
-    options.onHandOut?.(caller, credentials, held instanceof Promise);
+    if (request.method !== "HEAD")
+      options.onHandOut?.(caller, credentials, held instanceof Promise);
     return { status: 200, headers: JSON_TYPE, body: bodyOf(session, credentials) };
   };
 }

@@ -159,20 +159,14 @@ function getCredentials(options: Service): Handle {
     const asked = decodeSegment(path.slice(SECURITY_CREDENTIALS.length + 1));
     if (asked !== caller.roleName) return notFound();
     const credentials = options.credentialsFor(caller.session, { holdMs: HOLD_MS });
+    const answer = (held: TemporaryCredentials, waited: boolean) => {
+      if (request.method !== "HEAD") options.onHandOut?.(caller, held, waited);
+      return { status: 200, headers: TEXT, body: securityCredentials(held) };
+    };
     return credentials instanceof Promise
-      ? credentials.then((obtained) => handOut(options, caller, obtained, true))
-      : handOut(options, caller, credentials, false);
+      ? credentials.then((obtained) => answer(obtained, true))
+      : answer(credentials, false);
   });
-}
-
-function handOut(
-  { onHandOut }: Service,
-  caller: CallerSession,
-  credentials: TemporaryCredentials,
-  waited: boolean,
-): Answer {
-  onHandOut?.(caller, credentials, waited);
-  return { status: 200, headers: TEXT, body: securityCredentials(credentials) };
 }
 
 function getDocument(options: Service, path: string): Handle {

@@ -5,7 +5,8 @@ import { nameOf, statusOf } from "./said.ts";
 
 /** One request to STS that was made. */
 export interface StsCall {
-  readonly operation: "AssumeRole" | "AssumeRoleWithWebIdentity";
+  /** AWS's name of what was asked for: `AssumeRole`. */
+  readonly operation: string;
   /** `OK`, AWS's name of the error, `malformed`, `HTTP5xx`, a code of the system such as `ECONNREFUSED`, or `other`. */
   readonly code: string;
   readonly elapsedMs: number;
@@ -29,13 +30,12 @@ const TRANSIENT: ReadonlySet<string> = new Set([
   "ETIMEDOUT",
 ]);
 
-/** Starts the clock of one request; what is returned is told how it ended: with an error, or undefined. */
+/** Starts the clock of one request; what is returned is told what it was and how it ended: with an error, or undefined. */
 export function timedCall(
-  operation: StsCall["operation"],
   onCall: ((call: StsCall) => void) | undefined,
-): (error: unknown) => void {
+): (operation: string, error: unknown) => void {
   const startedMs = performance.now();
-  return (error) => {
+  return (operation, error) => {
     const elapsedMs = performance.now() - startedMs;
     onCall?.({ operation, code: error === undefined ? "OK" : outcomeOf(error), elapsedMs });
   };

@@ -8,6 +8,7 @@ import type { StsCall } from "./call-outcome.ts";
 import { credibleSkewOf, skewOf } from "./clock-skew.ts";
 import type { Exchange } from "./clock-skew.ts";
 import { isClockError } from "./errors.ts";
+import { observe, observeOperation } from "./observe.ts";
 
 /** A connection that is not made in 2 s will not be made; the whole call is bounded by the core. */
 const CONNECTION_TIMEOUT_MS = 2_000;
@@ -119,14 +120,14 @@ function askingSts(options: StsOptions) {
     });
     requestHandler ??= client.config.requestHandler;
     const exchange = observe(client);
-    const operation = signer === undefined ? "AssumeRoleWithWebIdentity" : "AssumeRole";
-    const tell = timedCall(operation, options.onCall);
+    const operation = observeOperation(client);
+    const tell = timedCall(options.onCall);
     try {
       const result = read(await send(client, sdk), exchange(), clock);
-      tell(undefined);
+      tell(operation(), undefined);
       return result;
     } catch (error) {
-      tell(error);
+      tell(operation(), error);
       if (!isClockError(error)) throw error;
       clock.learn(skewOf(exchange(), clock.skewMs));
       // Another call, in flight at the same time, may have learned it before this one.
@@ -175,35 +176,6 @@ class ClockCorrected extends Error {
   constructor(cause: unknown) {
     super("the clock has been corrected", { cause });
   }
-}
-
-/** Notes when the request of `client` went out and what the answer, good or bad, was dated. */
-function observe(client: Sdk.STSClient): () => Exchange {
-  const seen = {
-    sentMs: Date.now(),
-    receivedMs: Date.now(),
-    date: undefined as string | undefined,
-  };
-  client.middlewareStack.add(
-    (next) => async (args) => {
-      seen.sentMs = Date.now();
-      const result = await next(args);
-      seen.receivedMs = Date.now();
-      seen.date = dateHeaderOf(result.response);
-      return result;
-    },
-    // The innermost step: it sees answers that the deserializer turns into errors.
-    { step: "deserialize", priority: "low", name: "crossroleClockSkew" },
-  );
-  return () => seen;
-}
-
-function dateHeaderOf(response: unknown): string | undefined {
-  if (typeof response !== "object" || response === null || !("headers" in response))
-    return undefined;
-  const { headers } = response;
-  if (typeof headers !== "object" || headers === null || !("date" in headers)) return undefined;
-  return typeof headers.date === "string" ? headers.date : undefined;
 }
 
 function identityOf(signer: SigningCredentials) {

@@ -103,7 +103,7 @@ async function renewed(client: Client, way: ClientWay): Promise<void> {
   await using scene = await Scene.open(way.shortLifeMs);
   const program =
     way.by === "exec"
-      ? exec(scene, client.command, { ...client.environment, ...way.whenSessionsAreShort })
+      ? await exec(scene, client.command, { ...client.environment, ...way.whenSessionsAreShort })
       : await start(scene, client, way, await serveWarm(scene, way), way.whenSessionsAreShort);
 
   const sessions = await askUntil(

@@ -1,5 +1,5 @@
 /** @module The ways in which a client finds crossrole. */
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { BASE_KEYS, crossrole, GATEWAY, READER, REGION, roleFlags } from "./crossrole.ts";
 import type { Daemon, Environment } from "./daemon.ts";
 import type { Scene } from "./scene.ts";
@@ -67,8 +67,17 @@ export function serve(scene: Scene, way: WayName, address: string = WAYS[way].ad
   });
 }
 
-/** Starts a program as crossrole's child. */
-export function exec(scene: Scene, command: readonly string[], environment: Environment) {
+/** Keys that STS never issued, which no proof lets pass. */
+const OTHER_KEYS = `[default]
+aws_access_key_id = AKIAOTHEROTHEREXAMPLE
+aws_secret_access_key = other/other/other/other/other/other/other
+`;
+
+/** Starts a program as crossrole's child, of a user whose AWS files have other keys. */
+export async function exec(scene: Scene, command: readonly string[], environment: Environment) {
+  await mkdir(scene.file(".aws"), { recursive: true });
+  await writeFile(scene.file(".aws/credentials"), OTHER_KEYS);
+  await writeFile(scene.file(".aws/config"), OTHER_KEYS);
   return scene.start(crossrole("exec", ...roleFlags(scene.url), "--", ...command), {
     ...BASE_KEYS,
     ...scene.endpoint,

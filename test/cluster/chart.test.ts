@@ -166,7 +166,9 @@ describe("the chart", () => {
     const { body } = await plane.request<{ items: DaemonSet[] }>("GET", daemonSets);
     const [{ spec } = { spec: undefined }, ...more] = body.items;
     expect(more).toEqual([]);
-    expect(spec?.template.spec.containers).toMatchObject([{ name: "uninstall" }]);
+    expect(spec?.template.spec.containers).toMatchObject([
+      { name: "uninstall", command: ["crossrole", "node", "uninstall", "--stay"] },
+    ]);
     expect(spec?.template.spec).not.toHaveProperty("initContainers");
     expect(spec?.template.spec).not.toHaveProperty("volumes");
   });

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Daemon } from "../../src/daemon.ts";
 import type { ClientReport, SdkReport } from "../../src/explain/client/client-report.ts";
@@ -113,6 +113,22 @@ describe.concurrent("crossrole check --client", () => {
       expect(JSON.parse(stdout)).toMatchObject({ ok: true });
       expect(code).toBe(0);
     }
+  });
+
+  it("finds keys of the AWS files inside crossrole exec only with --keep-aws-files", async () => {
+    await mkdir(`${machine.directory}/user/.aws`, { recursive: true });
+    const profile = `aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = ${CANARY}\n`;
+    await machine.write("user/.aws/credentials", `[default]\n${profile}`);
+    const env = { ...machine.env, HOME: `${machine.directory}/user` };
+    const inside = async (...flags: readonly string[]) => {
+      const child = [process.execPath, MAIN, "check", "--client", "--json"];
+      const args = ["exec", ...flags, ...machine.role, "--", ...child];
+      const { sdks } = JSON.parse((await crossrole(args, { env })).stdout) as ClientReport;
+      return sdks.filter(({ gets }) => gets !== "crossrole").map(({ sdk }) => sdk);
+    };
+
+    expect(await inside()).toEqual([]);
+    expect(await inside("--keep-aws-files")).toEqual(ALL);
   });
 
   it("names the keys that win, for every SDK or for one, and never their values", async () => {

@@ -59,6 +59,8 @@ describe("the environment of a child", () => {
       no_proxy: "127.0.0.1,localhost,::1",
       AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
       AWS_CONFIG_FILE: "/dev/null",
+      AWS_CREDENTIAL_PROFILES_FILE: "/dev/null",
+      AWS_SDK_LOAD_CONFIG: "1",
     });
   });
 
@@ -108,10 +110,11 @@ describe("the environment of a child", () => {
   });
 
   it("keeps AWS's files in sight when it is told to", () => {
-    const environment = { AWS_CONFIG_FILE: "/config" };
+    const environment = { AWS_CONFIG_FILE: "/config", AWS_CREDENTIAL_PROFILES_FILE: "/java" };
     const child = childEnvironment(environment, { ...options, keepAwsFiles: true });
 
-    expect(child["AWS_CONFIG_FILE"]).toBe("/config");
+    expect(child).toMatchObject(environment);
     expect(child).not.toHaveProperty("AWS_SHARED_CREDENTIALS_FILE");
+    expect(child).not.toHaveProperty("AWS_SDK_LOAD_CONFIG");
   });
 });

@@ -52,6 +52,8 @@ describe.concurrent("the environment of a command that exec runs", () => {
       no_proxy: "internal.example,127.0.0.1,localhost,::1",
       AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
       AWS_CONFIG_FILE: "/dev/null",
+      AWS_CREDENTIAL_PROFILES_FILE: "/dev/null",
+      AWS_SDK_LOAD_CONFIG: "1",
     });
     expect(JSON.stringify(child)).not.toContain(machine.key.accessKeyId);
     expect(JSON.stringify(child)).not.toContain(CANARY);

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { StatusReport } from "../../src/operations/status.ts";
 import { CANARY } from "../support/fake-sts.ts";
+import { request } from "../support/http.ts";
 import { crossrole, eventually, Program, READER, startMachine } from "../support/program.ts";
 import type { Machine } from "../support/program.ts";
 import { freePort } from "../support/free-port.ts";
@@ -13,6 +15,7 @@ let machine: Machine;
 beforeAll(async () => {
   machine = await startMachine();
   machine.sts.addRole({ arn: CLOSED, trusts: [] });
+  await machine.write("without.yaml", { roles: { reader: { arn: READER } } });
 });
 afterAll(() => machine[Symbol.asyncDispose]());
 
@@ -120,6 +123,24 @@ describe.concurrent("status", () => {
   });
 });
 
+describe.concurrent("status of a daemon whose file cannot be read", () => {
+  it("tells that it is refused, as of a bad one, until it can be read again", async () => {
+    await using served = await serving("gone");
+    const text = await readFile(served.file, "utf8");
+    await rm(served.file);
+    await served.program.logged("configuration not taken over");
+    const { code, stdout } = await status("--url", served.url);
+    const { body } = await request(served.url, "/metrics");
+
+    expect(code).toBe(1);
+    expect(stdout).toContain("a changed configuration was refused; the one before is in force");
+    expect(body).toContain('crossrole_config_reloads_total{outcome="refused"} 1\n');
+    await machine.write("gone.yaml", text);
+    await served.program.logged("configuration taken over");
+    expect((await status("--url", served.url)).code).toBe(0);
+  });
+});
+
 describe.concurrent("status of nobody", () => {
   it("says what to do where nobody answers", async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
@@ -162,7 +183,6 @@ describe.concurrent("status of nobody", () => {
       /no operations address with a port: add operations, or say --url/,
     ],
   ] as const)("is a mistake in usage with %j", async (args, message) => {
-    await machine.write("without.yaml", { roles: { reader: { arn: READER } } });
     const { code, stderr } = await status(...args);
 
     expect(code).toBe(2);

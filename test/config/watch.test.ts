@@ -112,7 +112,7 @@ describe("the watched file", () => {
     expect(told).toEqual(["two"]);
   });
 
-  it("that cannot be read is told once, and once more after it could be", async () => {
+  it("that cannot be read is told once, again when it can be, and once more after that", async () => {
     const file = await fileWith("one");
     start(file, "one");
 
@@ -126,6 +126,7 @@ describe("the watched file", () => {
 
     expect(told).toEqual([
       expect.stringContaining("crossrole.yaml: cannot be read: ENOENT"),
+      "one",
       expect.stringContaining("crossrole.yaml: cannot be read: ENOENT"),
     ]);
   });

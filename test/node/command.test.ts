@@ -1,15 +1,16 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, mkdtempDisposable, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { crossrole } from "../support/program.ts";
+import { crossrole, Program } from "../support/program.ts";
 import type { Ended } from "../support/program.ts";
 
-/** nft of a kernel without NAT: it keeps a record, knows no table, and loads all but the redirect. */
+/** nft of a kernel without NAT: it keeps a record, lists no table, and loads all but the redirect. */
 const NFT = `#!/bin/sh
 echo "$*" | head -n 1 >> "\${0%/*}/record"
 case "$*" in
   *"table inet crossrole_nat {"*) echo "Error: Could not process rule: No such device" >&2; exit 1 ;;
+  *"list tables"*) ;;
   *list*) echo "Error: No such file or directory" >&2; exit 1 ;;
 esac
 `;
@@ -20,15 +21,19 @@ echo '[{"flags":["UP"],"linkinfo":{"info_kind":"dummy"},"addr_info":[]}]'
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "crossrole-node-"));
+  await writePrograms(folder);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function writePrograms(into: string): Promise<void> {
   for (const [name, script] of [
     ["nft", NFT],
     ["ip", IP],
   ] as const) {
-    await writeFile(path.join(folder, name), script);
-    await chmod(path.join(folder, name), 0o755);
+    await writeFile(path.join(into, name), script);
+    await chmod(path.join(into, name), 0o755);
   }
-});
-afterAll(() => rm(folder, { recursive: true, force: true }));
+}
 
 async function node(...args: readonly string[]): Promise<Ended> {
   return await crossrole(["node", ...args], { env: { PATH: `${folder}:/usr/bin:/bin` } });
@@ -76,6 +81,27 @@ describe.concurrent("crossrole node", () => {
         { part: "redirect", what: "table inet crossrole_nat is not loaded" },
       ],
       counters: {},
+    });
+  });
+
+  it("uninstall --stay says what it did, stays, and ends with 0 on SIGTERM", async () => {
+    // With a record of its own.
+    await using own = await mkdtempDisposable(path.join(tmpdir(), "crossrole-node-"));
+    await writePrograms(own.path);
+    const env = { PATH: `${own.path}:/usr/bin:/bin` };
+    await using program = new Program(["node", "uninstall", "--stay"], { env });
+    await program.printed("staying until SIGTERM\n");
+    program.signal("SIGTERM");
+
+    expect(await program.ended).toMatchObject({
+      code: 0,
+      signal: null,
+      stdout: `removed table inet crossrole_nat
+removed device crossrole0
+removed table inet crossrole_guard
+staying until SIGTERM
+`,
+      stderr: "",
     });
   });
 

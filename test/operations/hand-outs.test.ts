@@ -1,8 +1,12 @@
-import { describe, expect, it } from "vitest";
+import { mkdtempDisposable, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { describe, expect, it, vi } from "vitest";
 import { HandOuts } from "../../src/operations/hand-outs.ts";
 import { ordersReader, temporaryCredentials } from "../support/credentials.ts";
-import { memoryLog } from "../support/daemon.ts";
+import { configOf, memoryLog, ORDERS_READER, start, startSts } from "../support/daemon.ts";
 import { CANARY } from "../support/fake-sts.ts";
+import { request, tokenFrom } from "../support/http.ts";
 
 const NOW = Date.parse("2026-08-22T10:00:00Z");
 
@@ -114,5 +118,46 @@ describe("who holds what", () => {
       ["uid:1001", "ASIATWOEXAMPLE"],
     ]);
     expect(noted.current()).toEqual([]);
+  });
+});
+
+describe("HEAD", () => {
+  it("hands out nothing, on either way to credentials, and GET does", async () => {
+    await using folder = await mkdtempDisposable(path.join(tmpdir(), "crossrole-"));
+    const file = path.join(folder.path, "token");
+    await using sts = await startSts();
+    sts.addRole({ arn: ORDERS_READER });
+    const { daemon, log, url } = await start(
+      configOf(`
+region: eu-west-1
+sts: { endpoint: "${sts.url}" }
+roles: { reader: { arn: "${ORDERS_READER}", authorizationToken: { file: "${file}" } } }
+listeners:
+  - { address: "127.0.0.1:0", role: reader }
+  - { address: "127.0.0.1:0", roles: [reader] }
+`),
+    );
+    await daemon.credentials("reader");
+    const authorization = await readFile(file, "utf8");
+    const metadata = "/latest/meta-data/iam/security-credentials/reader";
+    const headers = { "x-aws-ec2-metadata-token": await tokenFrom(url) };
+    const ask = async (method: string) => [
+      await request(url, metadata, { method, headers }),
+      await request(String(daemon.served[1]?.url), "/container/reader", {
+        method,
+        headers: { authorization },
+      }),
+    ];
+    const handOutsAfter = async (method: string) => {
+      const statuses = (await ask(method)).map(({ status }) => status);
+      const lines = log.lines.filter(({ event }) => event === "credentials handed out");
+      return [...statuses, lines.length];
+    };
+
+    expect(await handOutsAfter("HEAD")).toEqual([200, 200, 0]);
+    // One line: it is one caller, who has one set of credentials twice.
+    expect(await handOutsAfter("GET")).toEqual([200, 200, 1]);
+    await daemon.close();
+    vi.unstubAllEnvs();
   });
 });

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { assumeRoleWith } from "../../src/sts/assume-role.ts";
-import { createSts } from "../../src/sts/sts-client.ts";
+import type { StsCall } from "../../src/sts/call-outcome.ts";
+import { connectSts, createSts } from "../../src/sts/sts-client.ts";
 import type { CallSts } from "../../src/sts/sts-client.ts";
 import {
   READER,
@@ -49,6 +50,26 @@ async function requestTo(region: string): Promise<Request | undefined> {
   await failureOf(assume(sessionOf({ region }), signerOf(KEY), patience()));
   return sent[0];
 }
+
+describe("a call, as it is counted,", () => {
+  it("is the operation that was really asked for", async () => {
+    await using edge = await startEdge();
+    const calls: StsCall[] = [];
+    const onCall = (call: StsCall) => void calls.push(call);
+    const sts = connectSts({ endpoint: edge.sts.url, onSkew: () => {}, onCall });
+    const signer = signerOf(edge.key);
+    await sts.identifySigner({ region: "eu-west-1", signer, ...patience() });
+    await assumeRoleWith(sts.callSts)(sessionOf(), signer, patience());
+    edge.sts.fault({ kind: "accessDenied" });
+    await failureOf(assumeRoleWith(sts.callSts)(sessionOf(), signer, patience()));
+
+    expect(calls.map(({ operation, code }) => `${operation} ${code}`)).toEqual([
+      "GetCallerIdentity OK",
+      "AssumeRole OK",
+      "AssumeRole AccessDenied",
+    ]);
+  });
+});
 
 describe("the endpoint", () => {
   it.each([

@@ -1,13 +1,20 @@
 /**
- * @module What everything is measured against: node:http and nothing else, with the answer it is given.
- * Not TypeScript, because its start is measured too.
+ * @module What everything is measured against: node:http and nothing else, with the answers it is given,
+ * by path. Not TypeScript, because its start is measured too.
  */
 import { createServer } from "node:http";
 
-const { headers = {}, body = "" } = JSON.parse(process.argv[2] ?? "{}");
+const answers = new Map(
+  Object.entries(JSON.parse(process.argv[2] ?? "{}")).map(([path, { headers, body }]) => [
+    path,
+    { headers: { ...headers, "Content-Length": Buffer.byteLength(body) }, body },
+  ]),
+);
+const other = { headers: { "Content-Length": 0 }, body: "" };
 
-const server = createServer({ keepAliveTimeout: 75_000 }, (_request, response) => {
-  response.writeHead(200, { ...headers, "Content-Length": Buffer.byteLength(body) });
+const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
+  const { headers, body } = answers.get(request.url) ?? other;
+  response.writeHead(200, headers);
   response.end(body);
 });
 server.listen(0, "127.0.0.1", () => {

@@ -1,37 +1,57 @@
 /**
- * @module `npm run bench`: crossrole against a bare node:http server, in one run, on one machine. It
- * prints ratios and whether they meet their bars; it fails only when something is broken.
+ * @module `npm run bench`: crossrole as it is shipped against a bare node:http server, or against another
+ * commit, in one run, on one machine. It fails when something is broken, never for a bar that is missed.
  */
-import { fleetRows } from "./fleet.ts";
-import { herdRows } from "./herd.ts";
-import { latencyRows } from "./latency.ts";
-import { Loader } from "./loader.ts";
-import { memoryRows } from "./memory.ts";
-import { newConnectionRows } from "./new-connections.ts";
-import { openScene } from "./scene.ts";
-import type { Scene } from "./scene.ts";
-import { startRows } from "./start.ts";
-import { machineFacts, table } from "./table.ts";
-import type { Row } from "./table.ts";
-import { throughputRows } from "./throughput.ts";
-import { startWarmPair } from "./warm-pair.ts";
+import { writeFile } from "node:fs/promises";
+import { UsageError, parseArguments } from "./arguments.ts";
+import type { Arguments } from "./arguments.ts";
+import { undoAtExit } from "./cleanup.ts";
+import { chooseCores } from "./cores.ts";
+import { machineFacts, machineText } from "./machine.ts";
+import { MEASURES } from "./measures.ts";
+import { bundleOf, bundleOfCommit } from "./programs.ts";
+import { Scene } from "./scene.ts";
+import { json, table } from "./table.ts";
+import type { Measured } from "./table.ts";
 
-process.stdout.write(`${machineFacts()}\n`);
-await using scene = await openScene();
-const rows: Row[] = [];
-for (const measure of [warmRows, herd, startRows, memoryRows]) rows.push(...(await measure(scene)));
-rows.push(...fleetRows());
-process.stdout.write(`\n${table(rows)}\n${machineFacts()}\n`);
+const FAILED = 1;
+const USAGE = 2;
 
-async function warmRows(where: Scene): Promise<readonly Row[]> {
-  using loader = new Loader();
-  await using pair = await startWarmPair(where);
-  const { rows: throughput, barePerSecond } = await throughputRows(pair, loader);
-  const latency = await latencyRows(pair, loader, barePerSecond / 2);
-  return [...throughput, ...(await newConnectionRows(pair, loader)), ...latency];
+undoAtExit();
+try {
+  process.exitCode = await main(parseArguments(process.argv.slice(2), MEASURES));
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = error instanceof UsageError ? USAGE : FAILED;
 }
 
-async function herd(where: Scene): Promise<readonly Row[]> {
-  using loader = new Loader();
-  return await herdRows(where, loader);
+async function main({ only, json: file, against }: Arguments): Promise<number> {
+  using older = against === undefined ? undefined : await bundleOfCommit(against);
+  const program = await bundleOf();
+  const cores = chooseCores();
+  const facts = { ...machineFacts(cores), against: older?.commit ?? null };
+  process.stdout.write(`${machineText(facts)}\n`);
+  const measured: Measured[] = [];
+  for (const { name, run } of MEASURES.filter((one) => only.includes(one.name))) {
+    process.stderr.write(`bench: ${name}\n`);
+    await using scene = await Scene.open({ program, older, cores });
+    measured.push(await measuredBy(name, () => run(scene)));
+  }
+  process.stdout.write(`\n${table(measured, older?.commit ?? "bare node:http")}`);
+  if (file !== undefined) await writeFile(file, json(measured, facts));
+  return measured.some(({ error }) => error !== undefined) ? FAILED : 0;
+}
+
+/** What is broken in one does not keep the others from being measured. */
+async function measuredBy(
+  measure: string,
+  run: () => Promise<Measured["rows"]>,
+): Promise<Measured> {
+  try {
+    return { measure, rows: await run() };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`bench: ${measure} is broken: ${message}\n`);
+    return { measure, rows: [], error: message };
+  }
 }

@@ -43,6 +43,11 @@ export class Connection {
     this.#socket.destroy();
   }
 
+  /** Without the minute in which the kernel remembers it: thousands of these would use up all ports. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
   #take(chunk: Buffer): void {
     const bytes = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
     this.#received = bytes;

@@ -1,49 +1,51 @@
-/** @module Row 2: how late the latest are, at half of what the bare server can do. */
-import type { Loader } from "./loader.ts";
+/** @module Measure `latency`: how late the latest are, when crossrole is asked half of what it can do. */
+import { compared, inTurn } from "./pairs.ts";
+import { atMost } from "./row.ts";
+import type { Row } from "./row.ts";
+import type { Scene } from "./scene.ts";
 import { median } from "./statistics.ts";
-import type { Row } from "./table.ts";
-import type { Server, WarmPair } from "./warm-pair.ts";
+import { keptAlive } from "./throughput.ts";
+import { startWarmPair } from "./warm-pair.ts";
+import type { Server } from "./warm-pair.ts";
 
-const ROUNDS = 11;
+const WARM_UP_MS = 2_000;
+const PEAK_ROUNDS = 5;
+const PEAK_MS = 500;
+const ROUNDS = 15;
 const ROUND_MS = 1_000;
-const BAR = 1.5;
-/** Where the bare server is later than this, the machine is busy with something else: 10 ms. */
-const BUSY_MS = 10;
 
-export async function latencyRows(
-  { bare, crossrole, request }: WarmPair,
-  loader: Loader,
-  perSecond: number,
-): Promise<readonly Row[]> {
-  const measure = async ({ name }: Server) => {
-    const load = { group: name, request, ms: ROUND_MS, perSecond };
-    const { failed, answers, ...latency } = await loader.run("openLoop", load);
-    if (failed > 0) throw new Error(`${failed} of ${answers} warm requests failed`);
+/** Both are asked at the same rate, half of crossrole's own peak: the bare server has less to do, then. */
+export async function latencyRows(scene: Scene): Promise<readonly Row[]> {
+  await using pair = await startWarmPair(scene);
+  const { servers, loader } = pair;
+  const fast = await keptAlive(pair, "credentials");
+  for (const server of Object.values(servers)) await fast(server, WARM_UP_MS);
+  const peaks: number[] = [];
+  for (let round = 0; round < PEAK_ROUNDS; round++) {
+    const { answers, elapsedMs } = await fast(servers.ours, PEAK_MS);
+    peaks.push((answers / elapsedMs) * 1000);
+  }
+  const perSecond = Math.round(median(peaks) / 2);
+  const measure = async ({ name, requests, answers }: Server) => {
+    const { failed, ...latency } = await loader.run("openLoop", {
+      group: name,
+      requests: [requests.credentials],
+      answerBytes: answers.credentials.bytes.length,
+      ms: ROUND_MS,
+      perSecond,
+    });
+    if (failed > 0) throw new Error(`${failed} answers of ${name} are wrong`);
     return latency;
   };
-  const rounds: { readonly bare: Latency; readonly crossrole: Latency }[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    rounds.push({ bare: await measure(bare), crossrole: await measure(crossrole) });
-  }
-  const row = (what: string, pick: (latency: Latency) => number) => {
-    const [base, ours] = [
-      median(rounds.map((round) => pick(round.bare))),
-      median(rounds.map((round) => pick(round.crossrole))),
-    ];
-    const shown = { bare: base.toFixed(2), crossrole: ours.toFixed(2) };
-    return { what, ...shown, ratio: ours / base, base };
-  };
-  const p50 = row(`  median at ${perSecond.toFixed(0)}/s (ms)`, ({ p50Ms }) => p50Ms);
-  const { base, ...p99 } = row("p99 at half the bare peak (ms)", ({ p99Ms }) => p99Ms);
-  const verdict =
-    base > BUSY_MS ? { bar: "machine busy" } : { bar: `<= ${BAR}`, met: p99.ratio <= BAR };
+  const pairs = await inTurn(ROUNDS, {
+    base: () => measure(servers.base),
+    ours: () => measure(servers.ours),
+  });
+  const p99 = compared(pairs, ({ p99Ms }) => p99Ms);
+  const p50 = compared(pairs, ({ p50Ms }) => p50Ms);
+  const [unit, digits] = ["ms", 3];
   return [
-    { ...p99, ratio: p99.ratio.toFixed(2), ...verdict },
-    { what: p50.what, bare: p50.bare, crossrole: p50.crossrole, ratio: p50.ratio.toFixed(2) },
+    { what: `p99 at half its peak (${perSecond}/s)`, unit, digits, ...p99, bar: atMost(1.5) },
+    { what: "  median", unit, digits, ...p50 },
   ];
-}
-
-interface Latency {
-  readonly p50Ms: number;
-  readonly p99Ms: number;
 }

@@ -1,10 +1,12 @@
 /** @module The load generator's own process: it is told what to do and tells what came of it. */
 import { openConnections } from "./connection.ts";
 import type { Connection } from "./connection.ts";
+import { exchanges } from "./exchanges.ts";
+import type { ExchangeLoad } from "./exchanges.ts";
 import { allAtOnce, closedLoop, openLoop } from "./loads.ts";
-import type { Load, PacedLoad } from "./loads.ts";
+import type { ClosedLoad, PacedLoad } from "./loads.ts";
 
-/** Connections that have been opened, by a name that the rows choose. */
+/** Connections that have been opened, by a name that the measures choose. */
 interface Group {
   readonly group: string;
 }
@@ -21,11 +23,13 @@ export interface Tasks {
       readonly request: string;
     },
   ) => Promise<void>;
-  closedLoop: (input: Group & Load) => ReturnType<typeof closedLoop>;
+  closedLoop: (input: Group & ClosedLoad) => ReturnType<typeof closedLoop>;
   openLoop: (input: Group & PacedLoad) => ReturnType<typeof openLoop>;
   allAtOnce: (
     input: Group & { readonly requests: readonly string[] },
   ) => ReturnType<typeof allAtOnce>;
+  /** On connections of its own. */
+  exchanges: (input: ExchangeLoad) => ReturnType<typeof exchanges>;
 }
 
 export type Task = {
@@ -42,17 +46,22 @@ process.on("message", (task: Task) => {
 });
 
 async function perform({ name, input }: Task): Promise<unknown> {
-  const connections = groups.get(input.group) ?? [];
   switch (name) {
     case "open":
-      for (const connection of connections) connection.close();
+      for (const connection of opened(input)) connection.close();
       groups.set(input.group, await openConnections(input));
       return undefined;
     case "closedLoop":
-      return await closedLoop(connections, input);
+      return await closedLoop(opened(input), input);
     case "openLoop":
-      return await openLoop(connections, input);
+      return await openLoop(opened(input), input);
     case "allAtOnce":
-      return await allAtOnce(connections, input.requests);
+      return await allAtOnce(opened(input), input.requests);
+    case "exchanges":
+      return await exchanges(input);
   }
+}
+
+function opened({ group }: Group): readonly Connection[] {
+  return groups.get(group) ?? [];
 }

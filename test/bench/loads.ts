@@ -1,20 +1,27 @@
-/** @module The loads: closed loop, open loop, and everything at once. */
+/** @module The loads on connections that stay open: closed loop, open loop, and everything at once. */
 import type { Connection } from "./connection.ts";
 import { percentile } from "./statistics.ts";
 
-export interface Load {
-  /** The whole of it, as on the wire. */
-  readonly request: string;
-  readonly ms: number;
+interface Load {
+  /** What is asked in turn; each the whole of it, as on the wire. */
+  readonly requests: readonly string[];
+  /** The bytes of every answer; without it only the status is looked at. */
+  readonly answerBytes?: number | undefined;
+}
+
+export interface ClosedLoad extends Load {
+  /** Ends after so much time, or so many answers. */
+  readonly until: { readonly ms: number } | { readonly answers: number };
 }
 
 export interface PacedLoad extends Load {
+  readonly ms: number;
   readonly perSecond: number;
 }
 
-interface Counted {
+export interface Counted {
   readonly answers: number;
-  /** Answers that are not 200, and connections that were lost. */
+  /** Answers that are not what they should be, and connections that were lost. */
   readonly failed: number;
   readonly elapsedMs: number;
 }
@@ -22,17 +29,22 @@ interface Counted {
 /** As fast as it goes: each connection sends its next request when it has its answer. */
 export async function closedLoop(
   connections: readonly Connection[],
-  { request, ms }: Load,
+  load: ClosedLoad,
 ): Promise<Counted> {
+  const { requests, until } = load;
   const counts = { answers: 0, failed: 0 };
   const startMs = performance.now();
-  const endMs = startMs + ms;
+  const isOver =
+    "ms" in until
+      ? () => performance.now() >= startMs + until.ms
+      : () => counts.answers >= until.answers;
+  let asked = 0;
   const run = (connection: Connection, done: () => void) => {
-    connection.send(request, ({ status }) => {
+    connection.send(requests[asked++ % requests.length] ?? "", ({ status, bytes }) => {
       counts.answers++;
-      if (status !== 200) counts.failed++;
+      if (isWrong(status, bytes.length, load)) counts.failed++;
       // A connection that was lost stays lost: the failures say enough.
-      if (status === 0 || performance.now() >= endMs) done();
+      if (status === 0 || isOver()) done();
       else run(connection, done);
     });
   };
@@ -41,11 +53,15 @@ export async function closedLoop(
   return { ...counts, elapsedMs: performance.now() - startMs };
 }
 
+function isWrong(status: number, bytes: number, { answerBytes }: Load): boolean {
+  return status !== 200 || (answerBytes !== undefined && bytes !== answerBytes);
+}
+
 /**
  * Keeps this process from sleeping. To wake it costs whoever writes to it more than the write, and a
  * faster server would be spared that: its generator has no time to sleep.
  */
-function stayAwake(): Disposable {
+export function stayAwake(): Disposable {
   let next = setImmediate(function spin() {
     next = setImmediate(spin);
   });
@@ -63,8 +79,9 @@ interface Paced extends Counted {
  */
 export async function openLoop(
   connections: readonly Connection[],
-  { request, ms, perSecond }: PacedLoad,
+  load: PacedLoad,
 ): Promise<Paced> {
+  const { requests, ms, perSecond } = load;
   const idle = [...connections];
   const total = Math.floor((ms / 1000) * perSecond);
   const latencies: number[] = [];
@@ -77,10 +94,10 @@ export async function openLoop(
     while (sent < total && dueMs(sent) <= performance.now()) {
       const connection = idle.pop();
       if (connection === undefined) break;
-      const at = dueMs(sent++);
-      connection.send(request, ({ status }) => {
+      const at = dueMs(sent);
+      connection.send(requests[sent++ % requests.length] ?? "", ({ status, bytes }) => {
         latencies.push(performance.now() - at);
-        if (status !== 200) failed++;
+        if (isWrong(status, bytes.length, load)) failed++;
         idle.push(connection);
         if (latencies.length === total) resolve();
       });

@@ -1,60 +1,80 @@
-/** @module Row 5: what is in memory when nothing happens, and what each role adds to it. */
+/** @module Measure `memory`: what is in memory when nothing happens, and what each role adds to it. */
 import { setTimeout as delay } from "node:timers/promises";
+import { compared } from "./pairs.ts";
+import type { Pair } from "./pairs.ts";
+import { atMost, below } from "./row.ts";
+import type { Row } from "./row.ts";
 import { configOf, roleNames } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 import type { ServerProcess } from "./server-process.ts";
-import { median } from "./statistics.ts";
-import type { Row } from "./table.ts";
+import { spreadOf } from "./statistics.ts";
 
-const PROCESSES = 3;
+/** What a process has in memory hangs on the moment of its last collection: of several, not of one. */
+const PROCESSES = 5;
 const FEW = 10;
 const MANY = 200;
 const IDLE_MS = 10_000;
-const BAR = 2;
-const BAR_PER_ROLE_KIB = 20;
 
 export async function memoryRows(scene: Scene): Promise<readonly Row[]> {
-  await using processes = new AsyncDisposableStack();
-  const start = (spawned: () => ServerProcess) =>
-    Array.from({ length: PROCESSES }, () => processes.use(spawned()));
-  const before = scene.sts.calls.length;
-  const configs = [await configFile(scene, FEW), await configFile(scene, MANY)] as const;
-  const groups = [
-    start(() => scene.bare()),
-    start(() => scene.crossrole(configs[0])),
-    start(() => scene.crossrole(configs[1])),
-  ] as const;
-  await scene.sts.called(before + PROCESSES * (FEW + MANY));
-  await delay(IDLE_MS);
-  const [bare, few, many] = [memoryOf(groups[0]), memoryOf(groups[1]), memoryOf(groups[2])];
-  if (Number.isNaN(bare + few + many)) return [];
-  const ratio = few / bare;
-  const perRole = (many - few) / (MANY - FEW);
-  return [
+  const few = await idle(scene, FEW, (config) => [scene.base(config, {}), scene.crossrole(config)]);
+  const many = await idle(scene, MANY, (config) => [
+    scene.isBaseBare ? undefined : scene.base(config, {}),
+    scene.crossrole(config),
+  ]);
+  const perRole = {
+    base: perRoleKiB(few, many, "base"),
+    ours: perRoleKiB(few, many, "ours"),
+  };
+  const row = { what: `  a further role, of ${MANY}`, unit: "KiB", digits: 1 };
+  const rows: Row[] = [
     {
-      what: `private memory, idle, ${FEW} roles (MiB)`,
-      bare: (bare / 1024).toFixed(1),
-      crossrole: (few / 1024).toFixed(1),
-      ratio: ratio.toFixed(2),
-      bar: `<= ${BAR}`,
-      met: ratio <= BAR,
+      what: `private memory, idle, ${FEW} roles`,
+      unit: "MiB",
+      digits: 1,
+      ...compared(few, (kib) => kib / 1024),
+      bar: atMost(2),
     },
-    {
-      what: `  a further role, of ${MANY} (KiB)`,
-      bare: "",
-      crossrole: perRole.toFixed(1),
-      bar: `< ${BAR_PER_ROLE_KIB}`,
-      met: perRole < BAR_PER_ROLE_KIB,
-    },
+    scene.isBaseBare
+      ? { ...row, ours: spreadOf(perRole.ours), bar: below(20) }
+      : { ...row, base: spreadOf(perRole.base), ours: spreadOf(perRole.ours) },
   ];
+  if (few.some(({ ours }) => Number.isNaN(ours)))
+    throw new Error("this kernel does not tell what a process has in memory");
+  return rows;
 }
 
-/** With the budget that STS is called with by default: a burst of calls is memory of its own. */
-async function configFile(scene: Scene, roles: number): Promise<string> {
-  const config = { ...configOf(scene, roleNames(roles)), sts: { endpoint: scene.sts.url } };
-  return await scene.writeConfig(`memory-${roles}`, config);
+/** Of the processes in the order in which they were started: no pair has more in common than another. */
+function perRoleKiB(
+  few: readonly Pair<number>[],
+  many: readonly Pair<number>[],
+  side: keyof Pair<number>,
+): number[] {
+  return many.map((one, at) => (one[side] - (few[at]?.[side] ?? Number.NaN)) / (MANY - FEW));
 }
 
-function memoryOf(servers: readonly ServerProcess[]): number {
-  return median(servers.map((server) => server.privateKiB()));
+type Spawned = readonly [base: ServerProcess | undefined, ours: ServerProcess];
+
+/** KiB of each process that serves `roles`, once all is obtained and a while has passed. */
+async function idle(
+  scene: Scene,
+  roles: number,
+  spawn: (config: string) => Spawned,
+): Promise<Pair<number>[]> {
+  const { sts } = scene;
+  await using stack = new AsyncDisposableStack();
+  // With the budget that STS is called with by default: a burst of calls is memory of its own.
+  const config = { ...configOf(scene, roleNames(roles)), sts: { endpoint: sts.url } };
+  const path = await scene.writeConfig(`memory-${roles}`, config);
+  const before = sts.calls.length;
+  const pairs = Array.from({ length: PROCESSES }, () => {
+    const [base, ours] = spawn(path);
+    return { base: base && stack.use(base), ours: stack.use(ours) };
+  });
+  const daemons = PROCESSES * (scene.isBaseBare ? 1 : 2);
+  await sts.called(before + daemons * roles);
+  await delay(IDLE_MS);
+  return pairs.map(({ base, ours }) => ({
+    base: base?.privateKiB() ?? Number.NaN,
+    ours: ours.privateKiB(),
+  }));
 }

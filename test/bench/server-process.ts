@@ -3,6 +3,8 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { owned } from "./cleanup.ts";
+import { pinned } from "./cores.ts";
 
 /** Linux tells processor time in hundredths of a second, whatever the kernel counts in. */
 const MS_PER_TICK = 10;
@@ -13,11 +15,15 @@ const PATIENCE_MS = 30_000;
 export class ServerProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #startMs = performance.now();
+  readonly #owned: Disposable;
   #stdout = "";
   #stderr = "";
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.#child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+  /** @param core the only processor it runs on, with all its threads */
+  constructor(args: readonly string[], env: Readonly<Record<string, string>>, core?: number) {
+    const [command = "", ...rest] = [...pinned(core), process.execPath, ...args];
+    this.#child = spawn(command, rest, { env, stdio: ["ignore", "pipe", "pipe"] });
+    this.#owned = owned(() => this.#child.kill("SIGKILL"));
     this.#child.stdout?.setEncoding("utf8").on("data", (chunk: string) => (this.#stdout += chunk));
     this.#child.stderr?.setEncoding("utf8").on("data", (chunk: string) => (this.#stderr += chunk));
   }
@@ -67,9 +73,9 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = once(this.#child, "exit");
-    this.#child.kill("SIGKILL");
+    const isRunning = this.#child.exitCode === null && this.#child.signalCode === null;
+    const ended = isRunning ? once(this.#child, "exit") : undefined;
+    this.#owned[Symbol.dispose]();
     await ended;
   }
 

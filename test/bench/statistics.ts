@@ -1,5 +1,21 @@
 /** @module From samples to the numbers of a table. */
 
+/** What a table shows of samples: the middle one, and between which two the middle half of them lies. */
+export interface Spread {
+  readonly median: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+export function spreadOf(samples: readonly number[]): Spread {
+  return { median: median(samples), low: percentile(samples, 25), high: percentile(samples, 75) };
+}
+
+/** A figure that is counted, or that there is only one of. */
+export function exact(figure: number): Spread {
+  return { median: figure, low: figure, high: figure };
+}
+
 export function median(samples: readonly number[]): number {
   return percentile(samples, 50);
 }

@@ -1,22 +1,20 @@
-/** @module The table that is printed: a row for each thing measured, its bar, and whether it is met. */
-import { availableParallelism, cpus, loadavg } from "node:os";
+/** @module What is printed: a table for a person, and the same as JSON for a program. */
+import { isMet } from "./row.ts";
+import type { Row } from "./row.ts";
+import type { Spread } from "./statistics.ts";
 
-export interface Row {
-  readonly what: string;
-  readonly bare: string;
-  readonly crossrole: string;
-  /** crossrole's number over the bare server's, or what stands for it. */
-  readonly ratio?: string;
-  readonly bar?: string;
-  /** Undefined for a row without a bar. */
-  readonly met?: boolean;
+/** What one measure gave. */
+export interface Measured {
+  readonly measure: string;
+  readonly rows: readonly Row[];
+  /** What was broken, when something was. */
+  readonly error?: string | undefined;
 }
 
-const HEAD = ["", "bare node:http", "crossrole", "ratio", "bar", "met"] as const;
-
-export function table(rows: readonly Row[]): string {
-  const lines = [HEAD, ...rows.map(cellsOf)];
-  const widths = HEAD.map((_, column) =>
+export function table(measured: readonly Measured[], baseName: string): string {
+  const head = ["", "unit", baseName, "crossrole", "ratio", "bar", "met"];
+  const lines = [head, ...measured.flatMap(({ rows }) => rows).map(cellsOf)];
+  const widths = head.map((_, column) =>
     Math.max(...lines.map((line) => line[column]?.length ?? 0)),
   );
   const text = lines.map((line) =>
@@ -26,19 +24,48 @@ export function table(rows: readonly Row[]): string {
   return `${text.map((line) => line.trimEnd()).join("\n")}\n`;
 }
 
-function cellsOf({ what, bare, crossrole, ratio = "", bar = "", met }: Row): readonly string[] {
-  return [what, bare, crossrole, ratio, bar, met === undefined ? "" : met ? "yes" : "NO"];
+function cellsOf(row: Row): readonly string[] {
+  const { what, unit, digits, base, ours, ratio, bar } = row;
+  const met = isMet(row);
+  return [
+    what,
+    unit,
+    base === undefined ? "" : shown(base, digits),
+    shown(ours, digits),
+    ratio === undefined ? "" : shown(ratio, 2),
+    bar?.text ?? "",
+    met === undefined ? "" : met ? "yes" : "NO",
+  ];
 }
+
+/** The median, and the middle half in brackets where it is wider than what is printed. */
+function shown({ median, low, high }: Spread, digits: number): string {
+  const [middle, from, to] = [median, low, high].map((figure) => figure.toFixed(digits));
+  return from === to ? String(middle) : `${middle} (${from}..${to})`;
+}
+
+const WORDS: ReadonlySet<number> = new Set([0, 1, 6]);
 
 /** Words stand on the left, numbers on the right. */
 function padded(cell: string, width: number, column: number): string {
-  return column === 0 || column === HEAD.length - 1 ? cell.padEnd(width) : cell.padStart(width);
+  return WORDS.has(column) ? cell.padEnd(width) : cell.padStart(width);
 }
 
-/** What the numbers depend on. A machine that is busy with something else shows in its load. */
-export function machineFacts(): string {
-  const [load = 0] = loadavg();
-  const model = cpus()[0]?.model.trim() ?? "unknown processor";
-  const { version, platform, arch } = process;
-  return `node ${version}, ${platform} ${arch}, ${availableParallelism()} cores (${model}), load ${load.toFixed(1)}`;
+export function json(measured: readonly Measured[], facts: object): string {
+  const rows = measured.flatMap(({ measure, rows: its }) =>
+    its.map((row) => ({
+      measure,
+      what: row.what.trim(),
+      unit: row.unit,
+      base: row.base ?? null,
+      crossrole: row.ours,
+      ratio: row.ratio ?? null,
+      bar: row.bar?.text ?? null,
+      met: isMet(row) ?? null,
+    })),
+  );
+  const broken = measured.flatMap(({ measure, error }) =>
+    error === undefined ? [] : [{ measure, error }],
+  );
+  return `${JSON.stringify({ ...facts, rows, broken }, undefined, 2)}\n`;
 }

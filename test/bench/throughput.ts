@@ -1,103 +1,130 @@
-/** @module Row 1: the warm credentials route, as fast as it goes. */
-import type { Loader } from "./loader.ts";
-import { median } from "./statistics.ts";
-import type { Row } from "./table.ts";
-import type { Server, WarmPair } from "./warm-pair.ts";
+/** @module Measures `credentials`, `token` and `exchange`: as fast as one processor goes. */
+import type { Counted } from "./loads.ts";
+import { compared, inTurn } from "./pairs.ts";
+import type { Pair } from "./pairs.ts";
+import { atLeast } from "./row.ts";
+import type { Row } from "./row.ts";
+import type { Scene } from "./scene.ts";
+import { bodyOf, exchangeOf, startWarmPair } from "./warm-pair.ts";
+import type { Route, Server, WarmPair } from "./warm-pair.ts";
 
 const ROUNDS = 15;
 const ROUND_MS = 700;
 /** Until the code of both is compiled and their heaps have their size. */
-const WARM_UP_MS = 2_000;
+const WARM_UP_MS = 2_500;
 const CONNECTIONS = 32;
-const BAR = 0.8;
+/** Programs that start at the same time. */
+const CLIENTS = 8;
+/** The share of its time in which a server must have worked for the clock to be a measure of it. */
+const BUSY = 0.95;
+
+type Load = (server: Server, ms: number) => Promise<Counted>;
 
 interface Round {
   readonly perSecond: number;
-  /** Processor time of the server for one request; NaN where the kernel does not tell. */
-  readonly cpuMicros: number;
+  /** Of its processor's time, however long that took. NaN where the kernel does not tell. */
+  readonly perCpuSecond: number;
+  readonly busy: number;
 }
 
-/**
- * The rows, and the rate that the bare server reached. The connections stay open for the row after
- * this one; whose they are is known after the warm-up.
- */
-export async function throughputRows(
-  { bare, crossrole, request }: WarmPair,
-  loader: Loader,
-): Promise<{ readonly rows: readonly Row[]; readonly barePerSecond: number }> {
-  const measure = (server: Server, ms: number) => measureRound(server, request, loader, ms);
-  for (const server of [bare, crossrole]) {
-    const ports = [server.port];
-    await loader.run("open", { group: server.name, ports, connections: CONNECTIONS, request });
-    await measure(server, WARM_UP_MS);
+export async function credentialsRows(scene: Scene): Promise<readonly Row[]> {
+  await using pair = await startWarmPair(scene);
+  const load = await keptAlive(pair, "credentials");
+  return await rowsOf(pair, { what: "credentials route, warm", unit: "requests", bar: 0.8, load });
+}
+
+export async function tokenRows(scene: Scene): Promise<readonly Row[]> {
+  await using pair = await startWarmPair(scene);
+  const load = await keptAlive(pair, "token");
+  return await rowsOf(pair, { what: "token route", unit: "requests", bar: 0.6, load });
+}
+
+/** The same on one connection is what a client has that keeps it alive. */
+export async function exchangeRows(scene: Scene): Promise<readonly Row[]> {
+  await using pair = await startWarmPair(scene);
+  const unit = "exchanges";
+  const load = (isConnectionPerRequest: boolean): Load => {
+    return async (server, ms) =>
+      await pair.loader.run("exchanges", {
+        port: server.port,
+        requests: exchangeOf(server),
+        body: bodyOf(server.answers.credentials),
+        clients: CLIENTS,
+        isConnectionPerRequest,
+        ms,
+      });
+  };
+  const [three, one] = [
+    "three-request exchange, 3 connections",
+    "three-request exchange, 1 connection",
+  ];
+  return [
+    ...(await rowsOf(pair, { what: three, unit, bar: 0.7, load: load(true) })),
+    ...(await rowsOf(pair, { what: one, unit, bar: 0.7, load: load(false) })),
+  ];
+}
+
+/** Opens the connections of both. Whose they are is known when they have been asked on once. */
+export async function keptAlive({ servers, loader }: WarmPair, route: Route): Promise<Load> {
+  for (const { name, port, requests } of Object.values(servers)) {
+    const request = requests[route];
+    await loader.run("open", { group: name, ports: [port], connections: CONNECTIONS, request });
   }
-  const rounds: { readonly bare: Round; readonly crossrole: Round }[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    rounds.push({
-      bare: await measure(bare, ROUND_MS),
-      crossrole: await measure(crossrole, ROUND_MS),
+  return async ({ name, requests, answers }, ms) =>
+    await loader.run("closedLoop", {
+      group: name,
+      requests: [requests[route]],
+      answerBytes: answers[route].bytes.length,
+      until: { ms },
     });
-  }
-  const of = (pick: (round: Round) => number) => ({
-    base: median(rounds.map((round) => pick(round.bare))),
-    ours: median(rounds.map((round) => pick(round.crossrole))),
-  });
-  const rate = of(({ perSecond }) => perSecond);
+}
+
+interface Wanted {
+  readonly what: string;
+  readonly unit: string;
+  readonly bar: number;
+  readonly load: Load;
+}
+
+async function rowsOf({ servers }: WarmPair, { what, unit, bar, load }: Wanted): Promise<Row[]> {
+  const rounds = (count: number, ms: number) =>
+    inTurn(count, {
+      base: () => measureRound(servers.base, load, ms),
+      ours: () => measureRound(servers.ours, load, ms),
+    });
+  await rounds(1, WARM_UP_MS);
+  const pairs = await rounds(ROUNDS, ROUND_MS);
+  const digits = 0;
+  const byClock = { what, unit: `${unit}/s`, digits, ...compared(pairs, (one) => one.perSecond) };
+  if (!isCpuKnown(pairs)) return [{ ...byClock, bar: atLeast(bar) }];
+  const busy = compared(pairs, (one) => one.busy * 100);
+  // A server that waited for the load is faster than the clock says, and its ratio nearer to 1.
+  const isBusy = Math.min(busy.base.median, busy.ours.median) >= BUSY * 100;
+  return [
+    { ...byClock, bar: isBusy ? atLeast(bar) : undefined },
+    {
+      what: "  of processor time",
+      unit: `${unit}/CPU s`,
+      digits,
+      ...compared(pairs, (one) => one.perCpuSecond),
+      bar: atLeast(bar),
+    },
+    { what: "  processor busy", unit: "%", digits, base: busy.base, ours: busy.ours },
+  ];
+}
+
+function isCpuKnown(pairs: readonly Pair<Round>[]): boolean {
+  return pairs.every(({ base, ours }) => Number.isFinite(base.busy + ours.busy));
+}
+
+async function measureRound(server: Server, load: Load, ms: number): Promise<Round> {
+  const before = server.process.cpuMs();
+  const { answers, failed, elapsedMs } = await load(server, ms);
+  if (failed > 0) throw new Error(`${failed} of ${answers} answers of ${server.name} are wrong`);
+  const cpuMs = server.process.cpuMs() - before;
   return {
-    rows: rowsOf(
-      rate,
-      of(({ cpuMicros }) => cpuMicros),
-    ),
-    barePerSecond: rate.base,
+    perSecond: (answers / elapsedMs) * 1000,
+    perCpuSecond: (answers / cpuMs) * 1000,
+    busy: cpuMs / elapsedMs,
   };
-}
-
-interface Medians {
-  readonly base: number;
-  readonly ours: number;
-}
-
-/** Processor time judges where it is known: it does not depend on what else the machine does. */
-function rowsOf(rate: Medians, cpu: Medians): Row[] {
-  const what = "warm credentials route";
-  const byRate = rate.ours / rate.base;
-  const byCpu = cpu.base / cpu.ours;
-  const isCpuKnown = Number.isFinite(byCpu);
-  const rateRow: Row = {
-    what: `${what}, requests/s`,
-    bare: rate.base.toFixed(0),
-    crossrole: rate.ours.toFixed(0),
-    ratio: byRate.toFixed(2),
-    ...(isCpuKnown ? {} : verdict(byRate)),
-  };
-  if (!isCpuKnown) return [rateRow];
-  const cpuRow: Row = {
-    what: "  throughput per core (CPU µs a request)",
-    bare: cpu.base.toFixed(1),
-    crossrole: cpu.ours.toFixed(1),
-    ratio: byCpu.toFixed(2),
-    ...verdict(byCpu),
-  };
-  return [rateRow, cpuRow];
-}
-
-function verdict(ratio: number) {
-  return { bar: `>= ${BAR}`, met: ratio >= BAR };
-}
-
-async function measureRound(
-  { name, process }: Server,
-  request: string,
-  loader: Loader,
-  ms: number,
-): Promise<Round> {
-  const before = process.cpuMs();
-  const { answers, failed, elapsedMs } = await loader.run("closedLoop", {
-    group: name,
-    request,
-    ms,
-  });
-  if (failed > 0) throw new Error(`${failed} of ${answers} warm requests failed`);
-  const cpuMs = process.cpuMs() - before;
-  return { perSecond: (answers / elapsedMs) * 1000, cpuMicros: (cpuMs / answers) * 1000 };
 }

@@ -1,78 +1,99 @@
-/** @module Both servers, warm: crossrole on its credentials route, and a bare server with the same bytes. */
+/** @module Both servers, warm: crossrole, and a bare server with the same bytes or an older crossrole. */
 import { openConnection } from "./connection.ts";
-import type { Connection } from "./connection.ts";
+import type { Answer, Connection } from "./connection.ts";
+import { TOKEN } from "./exchanges.ts";
 import { httpRequest } from "./http-request.ts";
-import { configOf, roleArn } from "./scene.ts";
-import type { BareAnswer, Scene } from "./scene.ts";
+import type { Loader } from "./loader.ts";
+import { configOf } from "./scene.ts";
+import type { BareAnswers, Scene } from "./scene.ts";
 import type { ServerProcess } from "./server-process.ts";
 
+const ROLE = "orders-reader";
+const LIST = "/latest/meta-data/iam/security-credentials/";
+
+/** What a client asks for, in its order. */
+const PATHS = {
+  token: "/latest/api/token",
+  list: LIST,
+  credentials: `${LIST}${ROLE}`,
+} as const;
+
+export type Route = keyof typeof PATHS;
+
+type OfRoutes<T> = Readonly<Record<Route, T>>;
+
 export interface Server {
-  readonly name: "bare" | "crossrole";
+  readonly name: keyof WarmPair["servers"];
   readonly process: ServerProcess;
   readonly port: number;
+  /** With a metadata token of this server. */
+  readonly requests: OfRoutes<string>;
+  readonly answers: OfRoutes<Answer>;
 }
 
 export interface WarmPair extends AsyncDisposable {
-  readonly bare: Server;
-  readonly crossrole: Server;
-  /** What both are asked. */
-  readonly request: string;
+  readonly servers: { readonly base: Server; readonly ours: Server };
+  readonly loader: Loader;
 }
 
-const ROLE = "orders-reader";
-const CREDENTIALS = "/latest/meta-data/iam/security-credentials";
-
+/** Both on one processor, and the load on another, where there are two. */
 export async function startWarmPair(scene: Scene): Promise<WarmPair> {
+  await using stack = new AsyncDisposableStack();
   const config = await scene.writeConfig("warm", configOf(scene, [ROLE]));
-  const crossrole = await started("crossrole", scene.crossrole(config));
-  const [request, answer] = await credentialsOf(crossrole.port);
-  const bare = await started("bare", scene.bare(bareAnswerOf(answer)));
-  const bareBytes = await askOnce(bare.port, request);
-  if (undated(bareBytes) !== undated(answer))
-    throw new Error(`not the same bytes: ${undated(bareBytes)} and ${undated(answer)}`);
+  const ours = await asked("ours", stack.use(scene.crossrole(config, { isPinned: true })));
+  const answers = bareAnswersOf(ours);
+  const base = await asked("base", stack.use(scene.base(config, answers, { isPinned: true })));
+  if (scene.isBaseBare) sameBytes(base, ours);
+  const loader = stack.use(scene.loader());
+  const all = stack.move();
   return {
-    bare,
-    crossrole,
-    request,
-    [Symbol.asyncDispose]: async () => {
-      await bare.process[Symbol.asyncDispose]();
-      await crossrole.process[Symbol.asyncDispose]();
-    },
+    servers: { base, ours },
+    loader,
+    [Symbol.asyncDispose]: () => all[Symbol.asyncDispose](),
   };
 }
 
-async function started(name: Server["name"], process: ServerProcess): Promise<Server> {
-  return { name, process, port: (await process.listening()).port };
+/** One exchange, as an SDK would have it. */
+async function asked(name: Server["name"], process: ServerProcess): Promise<Server> {
+  const { port } = await process.listening();
+  const connection = await openConnection(port);
+  const put = tokenRequest(port);
+  const token = await connection.ask(put);
+  const get = (path: string) => httpRequest("GET", path, port, tokenHeader(bodyOf(token)));
+  const requests = { token: put, list: get(PATHS.list), credentials: get(PATHS.credentials) };
+  const credentials = await obtained(connection, requests.credentials);
+  const answers = { token, list: await connection.ask(requests.list), credentials };
+  connection.close();
+  for (const [route, { status, bytes }] of Object.entries(answers))
+    if (status !== 200)
+      throw new Error(`${name} answers ${route} with ${bytes.toString("latin1")}`);
+  return { name, process, port, requests, answers };
 }
 
-/** The request for credentials as an SDK would send it, and the answer to it. */
-async function credentialsOf(port: number): Promise<[request: string, answer: string]> {
-  const connection = await openConnection(port);
-  const token = await metadataToken(connection, port);
-  const request = httpRequest("GET", `${CREDENTIALS}/${ROLE}`, port, {
-    "x-aws-ec2-metadata-token": token,
-  });
+/** 500 until STS has answered: the session is being obtained. */
+async function obtained(connection: Connection, request: string): Promise<Answer> {
   for (;;) {
-    const { status, bytes } = await connection.ask(request);
-    // 500 until STS has answered: the session is being obtained.
-    if (status === 500) continue;
-    connection.close();
-    if (status === 200) return [request, bytes.toString("latin1")];
-    throw new Error(`no credentials of ${roleArn(ROLE)}: ${bytes.toString("latin1")}`);
+    const answer = await connection.ask(request);
+    if (answer.status !== 500) return answer;
   }
 }
 
-async function metadataToken(connection: Connection, port: number): Promise<string> {
-  const ttl = { "x-aws-ec2-metadata-token-ttl-seconds": "21600" };
-  const answer = await connection.ask(httpRequest("PUT", "/latest/api/token", port, ttl));
-  return answer.bytes.toString("latin1").split("\r\n\r\n")[1] ?? "";
+export function tokenRequest(port: number, path: string = PATHS.token): string {
+  return httpRequest("PUT", path, port, { "x-aws-ec2-metadata-token-ttl-seconds": "21600" });
 }
 
-async function askOnce(port: number, request: string): Promise<string> {
-  const connection = await openConnection(port);
-  const { bytes } = await connection.ask(request);
-  connection.close();
-  return bytes.toString("latin1");
+export function tokenHeader(token: string): Readonly<Record<string, string>> {
+  return { "x-aws-ec2-metadata-token": token };
+}
+
+/** The three requests of a client, each to be given the token that the first is answered with. */
+export function exchangeOf({ port }: Server): readonly string[] {
+  const get = (path: string) => httpRequest("GET", path, port, tokenHeader(TOKEN));
+  return [tokenRequest(port), get(PATHS.list), get(PATHS.credentials)];
+}
+
+export function bodyOf({ bytes }: Answer): string {
+  return bytes.toString("latin1").split("\r\n\r\n")[1] ?? "";
 }
 
 /** Headers that node:http writes by itself. */
@@ -83,16 +104,27 @@ const AUTOMATIC: ReadonlySet<string> = new Set([
   "content-length",
 ]);
 
-function bareAnswerOf(answer: string): BareAnswer {
-  const [head = "", body = ""] = answer.split("\r\n\r\n");
-  const headers = head
-    .split("\r\n")
-    .slice(1)
-    .map((line) => line.split(": ") as [string, string])
-    .filter(([name]) => !AUTOMATIC.has(name.toLowerCase()));
-  return { headers: Object.fromEntries(headers), body };
+function bareAnswersOf({ answers }: Server): BareAnswers {
+  const entries = Object.entries(PATHS).map(([route, path]) => {
+    const { bytes } = answers[route as Route];
+    const [head = "", body = ""] = bytes.toString("latin1").split("\r\n\r\n");
+    const headers = head
+      .split("\r\n")
+      .slice(1)
+      .map((line) => line.split(": ") as [string, string])
+      .filter(([name]) => !AUTOMATIC.has(name.toLowerCase()));
+    return [path, { headers: Object.fromEntries(headers), body }] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
-function undated(answer: string): string {
-  return answer.replace(/\r\nDate: [^\r]*/, "");
+function sameBytes(base: Server, ours: Server): void {
+  for (const route of Object.keys(PATHS) as Route[]) {
+    const [theirs, own] = [undated(base.answers[route]), undated(ours.answers[route])];
+    if (theirs !== own) throw new Error(`not the same bytes: ${theirs} and ${own}`);
+  }
+}
+
+function undated({ bytes }: Answer): string {
+  return bytes.toString("latin1").replace(/\r\nDate: [^\r]*/, "");
 }

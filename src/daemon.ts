@@ -167,7 +167,7 @@ export class Daemon {
   async reload(config: Config): Promise<void> {
     const targets = await this.#prepare(config);
     const takeTokens = await this.#authorization.prepare(authorizationOf(config));
-    const takePods = await this.#pods.prepare(config);
+    using pods = await this.#pods.prepare(config);
     // At the start nobody waits for STS: the listeners answer first.
     if (this.#targets.size > 0) await this.#warmUp(targets);
     const closeGone = await this.#open(targets, config);
@@ -175,7 +175,7 @@ export class Daemon {
     warnOfRestart(config, this.#options.config, this.#options.log);
     this.#config = config;
     this.#targets = targets;
-    takePods();
+    pods.take();
     this.#retain(config);
     for (const { roles } of targets.values()) for (const role of roles.values()) this.#warm(role);
     this.#observer.reloaded();

@@ -5,6 +5,7 @@ import { constants } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { Command, CommanderError } from "commander";
 import { CommandError } from "./commands/command-error.ts";
+import { heldWarnings, takeWarnings } from "./commands/warnings.ts";
 import { CrossroleError, messageOf } from "./errors.ts";
 
 const FAILED = 1;
@@ -29,6 +30,7 @@ const COMMANDS = {
 setFlagsFromString("--semi-space-growth-factor=1");
 // The inspector shows every secret of a process to whoever may signal it: a listener takes its place.
 process.on("SIGUSR1", () => undefined);
+takeWarnings();
 keepSecretsOutOfCoreDumps();
 keepSecretsOutOfReports();
 if (process.pid === 1) endBySignalsAllTheSame();
@@ -56,6 +58,7 @@ try {
   // Commander has printed what it has to say, help and errors alike.
   if (!(error instanceof CommanderError)) process.stderr.write(`crossrole: ${textOf(error)}\n`);
 }
+for (const line of heldWarnings()) process.stderr.write(`crossrole: ${line}\n`);
 // What still is open (an idle connection to STS) is no reason to stay.
 process.exit();
 

@@ -172,6 +172,7 @@ export class NodeApi {
   async #watch(onChange: (change: PodChange) => void, onCurrent: () => void): Promise<void> {
     const { node, onProblem, now } = this.#options;
     await this.#connected();
+    this.#closing.signal.throwIfAborted();
     this.#reflector = startReflector({
       client: this.#client,
       node,

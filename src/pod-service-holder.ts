@@ -20,6 +20,17 @@ export interface PodServiceHolderOptions {
   readonly onEnded: () => void;
 }
 
+/** A way to Kubernetes that was found; disposed of and not taken, nothing of it stays open. */
+interface PreparedPods extends Disposable {
+  readonly take: () => void;
+}
+
+/** A service that is not started yet. */
+interface Opened {
+  readonly start: () => PodService;
+  readonly close: () => void;
+}
+
 export class PodServiceHolder {
   readonly #options: PodServiceHolderOptions;
   #service: PodService | undefined;
@@ -51,24 +62,24 @@ export class PodServiceHolder {
   }
 
   /**
-   * Finds the way to Kubernetes that `config` asks for. What is returned takes it over.
+   * Finds the way to Kubernetes that `config` asks for, to be taken or disposed of.
    *
    * @throws {@link CrossroleError} `ERR_CONFIG_INVALID`; then everything is as before.
    */
-  async prepare(config: Config): Promise<() => void> {
+  async prepare(config: Config): Promise<PreparedPods> {
     const isForPods = config.listeners.some(({ kind }) => kind === "pods");
     const settings = isForPods ? config.kubernetes : undefined;
-    if (settings === undefined) return () => this.#stop();
+    if (settings === undefined) return prepared(() => this.#stop());
     const reload = () => {
       for (const service of [this.#service, this.#next]) service?.reload(config, settings);
       this.#settings = settings;
     };
-    if (this.#service !== undefined && isSameWay(settings, this.#settings)) return reload;
-    const open = await this.#open(config, settings);
-    return () => {
+    if (this.#service !== undefined && isSameWay(settings, this.#settings)) return prepared(reload);
+    const opened = await this.#open(config, settings);
+    return prepared(() => {
       reload();
-      this.#start(open(), settings);
-    };
+      this.#start(opened.start(), settings);
+    }, opened.close);
   }
 
   close(): void {
@@ -96,7 +107,7 @@ export class PodServiceHolder {
     this.#next = undefined;
   }
 
-  async #open(config: Config, settings: KubernetesSettings): Promise<() => PodService> {
+  async #open(config: Config, settings: KubernetesSettings): Promise<Opened> {
     const { environment, log, metrics } = this.#options;
     // Loaded where pods are served: nobody else's start waits for it.
     const [{ NodeApi }, service] = await Promise.all([
@@ -111,7 +122,7 @@ export class PodServiceHolder {
       onAccess: (access) => log.info("watching pods", { access, attestation }),
       now: Date.now,
     });
-    return () => {
+    const start = () => {
       const pods: PodService = new service.PodService({
         ...this.#options,
         settings,
@@ -126,7 +137,21 @@ export class PodServiceHolder {
       api.start(pods.apply, pods.told);
       return pods;
     };
+    return { start, close: () => api.close() };
   }
+}
+
+function prepared(take: () => void, drop: () => void = () => undefined): PreparedPods {
+  let isTaken = false;
+  return {
+    take: () => {
+      isTaken = true;
+      take();
+    },
+    [Symbol.dispose]: () => {
+      if (!isTaken) drop();
+    },
+  };
 }
 
 /** Whether two configurations reach the same pods in the same way; the rules may differ. */

@@ -1,6 +1,9 @@
-import { connect } from "node:net";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { startDaemon } from "../src/daemon.ts";
+import { NodeApi } from "../src/node-api.ts";
 import { memoryLog } from "./support/daemon.ts";
 import { request } from "./support/http.ts";
 import { READER, startPodScene, WRITER } from "./support/pod-scene.ts";
@@ -229,6 +232,30 @@ describe("a reload", () => {
     expect(await roleAt(started, "127.0.0.11")).toBe(READER);
   });
 
+  it("that fails leaves nothing open of the way to the API server that it had found", async () => {
+    const started = await start();
+    started.addPod("web-1", "127.0.0.11");
+    expect(await roleAt(started, "127.0.0.11")).toBe(READER);
+    await using taken = await occupied();
+    const config = started.configOf();
+    const [listener] = config.listeners;
+    if (config.kubernetes === undefined || listener === undefined) throw new TypeError("for pods");
+    const kubernetes = { ...config.kubernetes, events: false };
+    const elsewhere = { ...listener, address: { ...listener.address, port: taken.port } };
+    const open = vi.spyOn(NodeApi, "open");
+
+    const failing = { ...config, kubernetes, listeners: [...config.listeners, elsewhere] };
+    await expect(started.daemon.reload(failing)).rejects.toMatchObject({
+      code: "ERR_LISTEN_FAILED",
+    });
+
+    const [api] = await Promise.all(open.mock.results.map(({ value }) => value));
+    open.mockRestore();
+    await expect(api?.list({})).rejects.toMatchObject({ code: "ERR_CLOSED" });
+    expect(started.api.watchCount).toBe(1);
+    expect(await roleAt(started, "127.0.0.11")).toBe(READER);
+  });
+
   it("that takes the listener away ends the watch, and one that brings it back begins anew", async () => {
     const started = await start();
     await vi.waitFor(() => expect(started.api.watchCount).toBe(1));
@@ -275,6 +302,14 @@ it("/readyz says no until the pods are known, and /healthz does not care", async
   expect(body).toMatch(/^crossrole_pods 1$/m);
   expect(body).toMatch(/^crossrole_watch_last_contact_seconds /m);
 });
+
+/** A port that somebody else listens at. */
+async function occupied() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return { port, [Symbol.asyncDispose]: async () => void (await once(server.close(), "close")) };
+}
 
 function annotate({ api }: PodScene): void {
   const annotations = { "eks.amazonaws.com/role-arn": READER };

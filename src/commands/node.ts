@@ -10,6 +10,7 @@ import { findPrograms } from "../node/programs.ts";
 import type { Programs } from "../node/programs.ts";
 import type { Interception } from "../node/types.ts";
 import { examples } from "./help.ts";
+import { logWarnings } from "./warnings.ts";
 
 const DEFAULT_LISTEN = "169.254.171.254:51679";
 const DEFAULT_LISTEN_6 = "[fd00:ec2:fa11::254]:51679";
@@ -125,6 +126,7 @@ async function watch(programs: Programs, wanted: Interception, intervalSeconds: 
   const stopped = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => stopped.abort());
   const log = createLog("info", process.stderr);
+  logWarnings(log);
   const intervalMs = intervalSeconds * 1_000;
   await reconcile({ programs, wanted, intervalMs, log, signal: stopped.signal });
   log.info("stopping, interception stays");

@@ -13,6 +13,7 @@ import { CrossroleError } from "../errors.ts";
 import { createLog, LOG_LEVELS } from "../log.ts";
 import type { Log, LogLevel } from "../log.ts";
 import { prettyOn } from "../pretty-log.ts";
+import { logWarnings } from "./warnings.ts";
 
 export interface CommonFlags extends Settings {
   readonly logLevel: LogLevel;
@@ -81,9 +82,11 @@ export function chooseRole({ roles }: Config, name: string | undefined): Role {
 /** The log on stderr: results are on stdout, and a pipe reads only those. On a terminal for people. */
 export function stderrLog(level: LogLevel): Log {
   const { stderr } = process;
-  if (!stderr.isTTY) return createLog(level, stderr);
   const write = (text: string) => stderr.write(text);
-  return createLog(level, prettyOn({ write, hasColours: stderr.hasColors() }));
+  const forPeople = () => prettyOn({ write, hasColours: stderr.hasColors() });
+  const log = createLog(level, stderr.isTTY ? forPeople() : stderr);
+  logWarnings(log);
+  return log;
 }
 
 /** Collects the values of an option that may be repeated. */

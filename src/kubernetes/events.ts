@@ -4,15 +4,13 @@ import { LRUCache } from "lru-cache";
 import { CrossroleError, messageOf } from "../errors.ts";
 import { refusalOf } from "./api-refusal.ts";
 import type { KubernetesClient } from "./client-types.ts";
+import { EventBudget } from "./event-budget.ts";
 import type { Pod } from "./pod.ts";
 
 /** The same is said of a pod once in 10 minutes. */
 const REPEAT_MS = 600_000;
 /** How many sayings are remembered. */
 const MAX_REMEMBERED = 2_000;
-/** Events of a whole node: one a second in the long run, 10 at once. */
-const PER_SECOND = 1;
-const BURST = 10;
 /** An Event's message, in bytes: 1 KiB. */
 const MAX_MESSAGE_BYTES = 1_024;
 /** So that the suffix fits behind it within the 253 characters of a name. */
@@ -43,13 +41,12 @@ export class PodEvents {
   readonly #options: PodEventsOptions;
   readonly #saidAtMs = new LRUCache<string, number>({ max: MAX_REMEMBERED });
   readonly #closed = new AbortController();
-  #budget = BURST;
-  #budgetAtMs: number;
+  readonly #budget: EventBudget;
   #isFailing = false;
 
   constructor(options: PodEventsOptions) {
     this.#options = options;
-    this.#budgetAtMs = options.now();
+    this.#budget = new EventBudget(options.now);
   }
 
   /** Writes an Event in the background: never throws, never waits, and leaves out what is too much. */
@@ -70,11 +67,7 @@ export class PodEvents {
     const nowMs = this.#options.now();
     const saidAtMs = this.#saidAtMs.get(key);
     if (saidAtMs !== undefined && Math.abs(nowMs - saidAtMs) < REPEAT_MS) return false;
-    const passedMs = Math.max(0, nowMs - this.#budgetAtMs);
-    this.#budget = Math.min(BURST, this.#budget + (passedMs / 1_000) * PER_SECOND);
-    this.#budgetAtMs = nowMs;
-    if (this.#budget < 1) return false;
-    this.#budget--;
+    if (!this.#budget.take(uid)) return false;
     this.#saidAtMs.set(key, nowMs);
     return true;
   }

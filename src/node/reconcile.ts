@@ -46,7 +46,8 @@ async function isTimeToLook(
   const guard = { ...wanted, guardOnly: true };
   const endMs = performance.now() + intervalMs;
   for (;;) {
-    const leftMs = endMs - performance.now();
+    // A look at the guard may have ended after its turn: Node warns of a timer in the past.
+    const leftMs = Math.max(0, endMs - performance.now());
     if (!(await pause(Math.min(leftMs, GUARD_INTERVAL_MS), signal))) return false;
     if (performance.now() >= endMs) return true;
     try {

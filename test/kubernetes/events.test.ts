@@ -80,13 +80,43 @@ describe("an Event", () => {
     expect(api.events.length).toBeGreaterThanOrEqual(4);
   });
 
-  it("is one of ten at once, and of one a second in the long run", async () => {
+  it("is one of five of a pod at once, and of one a minute in the long run", async () => {
     for (let i = 0; i < 100; i++) events.record(POD, denied(`a ${i}`));
+    await arrived(5);
+    nowMs += 125_000;
+    for (let i = 0; i < 100; i++) events.record(POD, denied(`b ${i}`));
+    await arrived(7);
+    expect(problems).toEqual([]);
+  });
+
+  it("is one of ten of a node at once, and of one a second in the long run", async () => {
+    const pods = Array.from({ length: 100 }, (_, i) => ({ ...POD, uid: `uid-${i}` }));
+    for (const pod of pods) events.record(pod, denied("a"));
     await arrived(10);
     nowMs += 2_500;
-    for (let i = 0; i < 100; i++) events.record(POD, denied(`b ${i}`));
+    for (const pod of pods) events.record(pod, denied("b"));
     await arrived(12);
     expect(problems).toEqual([]);
+  });
+
+  it("of a pod that was told nothing yet is not left out for those that are told all the time", async () => {
+    const noisy = Array.from({ length: 8 }, (_, i) => ({ ...POD, uid: `noisy-${i}` }));
+    for (const pod of noisy) events.record(pod, denied("first"));
+    await arrived(8);
+    for (let time = 0; time < 20; time++) {
+      nowMs += 500;
+      for (const pod of noisy) events.record(pod, denied(`again ${time}`));
+    }
+
+    const quiet = Array.from({ length: 5 }, (_, i) => ({ ...POD, uid: `quiet-${i}` }));
+    for (const pod of quiet) events.record(pod, denied("first"));
+
+    await vi.waitFor(() => {
+      for (const { uid } of quiet) {
+        const involvedObject = expect.objectContaining({ uid });
+        expect(api.events).toContainEqual(expect.objectContaining({ involvedObject }));
+      }
+    });
   });
 
   it("has a message of 1 KiB at most, cut between two characters", async () => {

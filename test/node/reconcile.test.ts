@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Log, LogFields } from "../../src/log.ts";
 import { reconcile } from "../../src/node/reconcile.ts";
+import type { Run } from "../../src/node/programs.ts";
 import { DEFAULT, failing, fakeNode, fakePrograms } from "./support.ts";
 import type { FakeNode } from "./support.ts";
 
@@ -16,12 +17,15 @@ let node: FakeNode;
 let lines: Entry[];
 let stop: AbortController;
 let isBroken: boolean;
+/** How long each program takes. */
+let runMs: number;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
   node = fakeNode();
   lines = [];
   stop = new AbortController();
   isBroken = false;
+  runMs = 0;
 });
 afterEach(() => {
   stop.abort();
@@ -34,21 +38,31 @@ function line(level: string): (event: string, fields?: LogFields) => void {
   };
 }
 
-function start(): Promise<void> {
+function start(intervalMs = INTERVAL_MS): Promise<void> {
   const log: Log = {
     debug: () => undefined,
     info: line("info"),
     warn: line("warn"),
     error: line("error"),
   };
-  const programs = fakePrograms((call) => (isBroken ? failing("Error: busy") : node.answer(call)));
+  const { nft, ip } = fakePrograms((call) =>
+    isBroken ? failing("Error: busy") : node.answer(call),
+  );
+  const programs = { nft: slow(nft), ip: slow(ip) };
   return reconcile({
     programs,
     wanted: DEFAULT,
-    intervalMs: INTERVAL_MS,
+    intervalMs,
     log,
     signal: stop.signal,
   });
+}
+
+function slow(run: Run): Run {
+  return async (...args) => {
+    if (runMs > 0) await new Promise((resolve) => setTimeout(resolve, runMs));
+    return await run(...args);
+  };
 }
 
 async function nextLook(): Promise<void> {
@@ -100,6 +114,20 @@ describe("reconciliation", () => {
 
     expect(restored?.fields).toEqual({ lost: "guard: table inet crossrole_guard is not loaded" });
     expect([...node.tables.keys()]).toEqual(["crossrole_guard"]);
+  });
+
+  it("asks for no timer in the past when a look at the guard ends after its turn: Node warns of those", async () => {
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    const ended = start(2_500);
+    await vi.advanceTimersByTimeAsync(0);
+    runMs = 1_100;
+    await nextLook();
+    await nextLook();
+    stop.abort();
+    await nextLook();
+    await ended;
+
+    expect(timers.mock.calls.map(([, ms]) => ms).filter((ms = 0) => ms < 0)).toEqual([]);
   });
 
   it("tries again when it cannot restore, and says why once", async () => {

@@ -201,13 +201,13 @@ export class Daemon {
     this.#observer.refusedReload(error);
   }
 
-  /** Stops accepting, ends what is in flight within 3 s, cancels every renewal. */
+  /** Ends every connection with its next answer, within 3 s, then cancels every renewal. */
   async close(): Promise<void> {
+    this.#observer.close();
+    // Whoever still asks is given what is held: all that answers are made of closes behind the last one.
+    await this.#listeners.close();
     this.#authorization.close();
     this.#pods.close();
-    this.#observer.close();
-    // Whoever has asked before is given what is held: the cache closes behind the last answer.
-    await this.#listeners.close();
     this.#cache.close();
     await this.#state.close();
   }

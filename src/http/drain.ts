@@ -1,12 +1,16 @@
 /** @module How a listener ends: whoever has asked is answered, and no connection is cut that is in use. */
 import { Server as NetServer } from "node:net";
-import type { Server } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { endWithAnswer } from "./answer.ts";
 import { isAwaited } from "./connections.ts";
 
 /** How long a drain may take: 3 seconds. */
 const DRAIN_MS = 3_000;
+
+/** How much of that those have who are connected when it begins, and until when others are answered too. */
+const LINGER_MS = 2_000;
 
 /** How often idle connections are looked at. A request that is on its way at the beginning arrives before the first look. */
 const LOOK_MS = 50;
@@ -18,12 +22,12 @@ const LOOK_MS = 50;
 const RESTED_MS = 500;
 
 /** How long connections may still arrive while the kernel's queue is emptied. */
-const QUEUE_MS = 100;
+const QUEUE_MS = 500;
 /** A turn of the event loop in which nothing has happened takes no longer. */
 const EMPTY_TURN_MS = 0.05;
 
 interface Connection {
-  /** When it was opened, or its last request arrived. */
+  /** When it was opened, a request arrived, or the last answer was on its way. */
   usedMs: number;
   bytesRead: number;
 }
@@ -39,26 +43,38 @@ export class Drain {
     server.on("connection", (socket: Socket) => this.#opened(socket));
   }
 
-  /** Notes that a request has arrived on `socket`. */
-  asked(socket: Socket): void {
-    const connection = this.#connections.get(socket);
-    if (connection !== undefined) connection.usedMs = performance.now();
+  /** Notes that a request has arrived, and when it has been answered. */
+  asked(socket: Socket, response: ServerResponse): void {
+    this.#used(socket);
+    response.once("close", () => this.#used(socket));
   }
 
   /**
-   * Stops accepting, lets every connection end, and gives the socket back.
+   * Lets every connection end with its next answer, stops accepting, and gives the socket back.
+   *
+   * When nobody else holds it, nobody else may be there to answer: whoever comes is answered too, as long
+   * as the connections last that are open now. Otherwise they are left to the next process, which waits
+   * for this one to end.
    *
    * @param isShared whether somebody else holds the listening socket too: what waits in its queue is theirs
    */
   async close(isShared: boolean): Promise<void> {
-    this.#begin("draining");
-    // The kernel resets whatever waits in the queue of a socket that is closed.
-    if (!isShared) await this.#emptyQueue();
+    const startedMs = performance.now();
+    this.#begin();
+    if (!isShared) {
+      const present = [...this.#connections.keys()];
+      await this.#ended(
+        () => present.some((one) => this.#connections.has(one)),
+        startedMs + LINGER_MS,
+      );
+      // The kernel resets whatever waits in the queue of a socket that is closed.
+      await this.#emptyQueue();
+    }
     const closed = new Promise<void>((resolve) => {
       // Not the close of http.Server: that one cuts idle connections, a request on its way or not.
       NetServer.prototype.close.call(this.#server, () => resolve());
     });
-    await this.#endConnections();
+    await this.#allEnded(startedMs);
     await closed;
     // Its timer is still running.
     this.#server.close();
@@ -66,8 +82,8 @@ export class Drain {
 
   /** Ends every connection, old and new, but keeps the listening socket. */
   async pause(): Promise<void> {
-    this.#begin("draining");
-    await this.#endConnections();
+    this.#begin();
+    await this.#allEnded(performance.now());
     this.#phase = "paused";
   }
 
@@ -76,8 +92,8 @@ export class Drain {
     this.#phase = "open";
   }
 
-  #begin(phase: "draining"): void {
-    this.#phase = phase;
+  #begin(): void {
+    this.#phase = "draining";
     for (const [socket, connection] of this.#connections) {
       endWithAnswer(socket);
       connection.bytesRead = socket.bytesRead;
@@ -102,28 +118,36 @@ export class Drain {
   async #emptyQueue(): Promise<void> {
     const endMs = performance.now() + QUEUE_MS;
     let isEmpty = false;
+    // What is left of this turn may not look into the queue any more.
+    await nextTurn();
     while (!isEmpty && performance.now() < endMs) {
       const accepted = this.#accepted;
       const turnMs = performance.now();
-      await new Promise((resolve) => {
-        setImmediate(resolve);
-      });
+      await nextTurn();
       isEmpty = accepted === this.#accepted && performance.now() - turnMs < EMPTY_TURN_MS;
     }
   }
 
-  async #endConnections(): Promise<void> {
-    const endMs = performance.now() + DRAIN_MS;
-    while (this.#connections.size > 0 && performance.now() < endMs) {
-      await new Promise((resolve) => {
-        // Behind whatever the sockets have to say in this turn: what has arrived is no longer in the kernel.
-        setTimeout(() => setImmediate(resolve), LOOK_MS);
-      });
+  async #allEnded(startedMs: number): Promise<void> {
+    await this.#ended(() => this.#connections.size > 0, startedMs + DRAIN_MS);
+    for (const socket of this.#connections.keys()) socket.destroy();
+  }
+
+  /** Closes connections that have rested, for as long as some are left, or until `endMs`. */
+  async #ended(areLeft: () => boolean, endMs: number): Promise<void> {
+    while (areLeft() && performance.now() < endMs) {
+      await sleep(LOOK_MS);
+      // Behind whatever the sockets have to say in this turn: what has arrived is no longer in the kernel.
+      await nextTurn();
       for (const [socket, connection] of this.#connections) {
         if (hasRested(socket, connection)) socket.destroy();
       }
     }
-    for (const socket of this.#connections.keys()) socket.destroy();
+  }
+
+  #used(socket: Socket): void {
+    const connection = this.#connections.get(socket);
+    if (connection !== undefined) connection.usedMs = performance.now();
   }
 }
 

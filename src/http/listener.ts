@@ -50,8 +50,9 @@ export interface RunningListener {
   /** Whether the socket was passed on to this process: whoever did that keeps it open. */
   readonly isInherited: boolean;
   /**
-   * Stops accepting, lets answers in flight end (3 s at most), closes every connection. An answer
-   * meanwhile says `Connection: close`.
+   * Lets every connection end with its next answer, which says `Connection: close`: 3 s at most. One that
+   * nobody uses is closed. Whoever comes meanwhile is answered, or left to the process that follows at an
+   * inherited socket.
    */
   close(): Promise<void>;
   /**
@@ -122,7 +123,7 @@ function answerWith(server: Server, options: ListenOptions): Drain {
     // Whatever follows a refused request on its connection was hidden in it: it is not even read.
     if (refused.has(request.socket)) return;
     boundPipelining(request, response);
-    drain.asked(request.socket);
+    drain.asked(request.socket, response);
     const refusal = refusalOf(request, isOwn, options.pages);
     if (refusal === undefined) whenBodyIsEmpty(request, response, options);
     else refuse(request, response, refusal, options);

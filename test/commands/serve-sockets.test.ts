@@ -138,8 +138,12 @@ describe.concurrent("serve, with sockets that were passed to it", () => {
     serve.signal("SIGTERM");
     await serve.printed("stopping");
     const between = await Promise.all(Array.from({ length: 20 }, () => rolesAt(url)));
+    const headers = { Connection: "keep-alive" };
+    const { headers: answered } = await request(url, "/", { headers });
 
     expect(new Set(between)).toEqual(new Set(["reader"]));
+    // The one that ends would say close.
+    expect(answered.connection).toBe("keep-alive");
     await serve.printed("pid ", 2);
   });
 

@@ -1,10 +1,12 @@
-import { Agent, request } from "node:http";
+import { once } from "node:events";
+import { Agent, createServer, request } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { connect } from "node:net";
-import type { Socket } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { text } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { send } from "../../src/http/answer.ts";
+import { Drain } from "../../src/http/drain.ts";
 import { listen } from "../../src/http/listener.ts";
 import type { RunningListener } from "../../src/http/listener.ts";
 
@@ -27,6 +29,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.useRealTimers();
   for (const response of held.splice(0)) send(response, { status: 200, body: "late" });
   for (const agent of agents.splice(0)) agent.destroy();
   await listener.close();
@@ -38,11 +41,9 @@ function keepingAgent(): Agent {
   return agent;
 }
 
-async function ask(agent: Agent | false, path = "/") {
+async function ask(agent: Agent | false, path = "/", port = listener.port) {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  request({ host: "127.0.0.1", port: listener.port, path, agent }, resolve)
-    .once("error", reject)
-    .end();
+  request({ host: "127.0.0.1", port, path, agent }, resolve).once("error", reject).end();
   const incoming = await promise;
   const { statusCode, headers } = incoming;
   return { status: statusCode, connection: headers.connection, body: await text(incoming) };
@@ -50,6 +51,12 @@ async function ask(agent: Agent | false, path = "/") {
 
 async function untilHeld(count: number): Promise<void> {
   await expect.poll(() => held.length).toBe(count);
+}
+
+/** Whatever has happened so far was `ms` ago. */
+function makeOld(ms: number): void {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  vi.advanceTimersByTime(ms);
 }
 
 /** A connection that has sent nothing yet. */
@@ -94,6 +101,53 @@ describe("a listener that closes", () => {
     await closing;
   });
 
+  it("answers whoever comes while a connection is in use: nobody else may be there yet", async () => {
+    const asked = ask(false, "/held");
+    await untilHeld(1);
+    const idle = await connected();
+    makeOld(10_000);
+    const closing = listener.close();
+    await readAll(idle);
+
+    const during = await ask(keepingAgent());
+    for (const response of held.splice(0)) send(response, { status: 200, body: "late" });
+    await closing;
+
+    expect(during).toEqual({ status: 200, connection: "close", body: "ok" });
+    expect(await asked).toMatchObject({ status: 200, body: "late" });
+    await expect(ask(false)).rejects.toThrow("ECONNREFUSED");
+  });
+
+  it("keeps a connection whose answer was long in coming: it has only just been used", async () => {
+    const agent = keepingAgent();
+    const asked = ask(agent, "/held");
+    await untilHeld(1);
+    const idle = await connected();
+    makeOld(10_000);
+    for (const response of held.splice(0)) send(response, { status: 200, body: "late" });
+    await asked;
+    const closing = listener.close();
+    await readAll(idle);
+
+    expect(await ask(agent)).toMatchObject({ status: 200, connection: "close" });
+    await closing;
+  });
+
+  it("answers a connection that was made in the very turn in which it begins to close", async () => {
+    // Time stands still: no turn of the event loop takes long.
+    makeOld(0);
+    await ask(false);
+    const socket = connect({ host: "127.0.0.1", port: listener.port });
+    await new Promise((resolve) => {
+      process.nextTick(resolve);
+    });
+    const closing = listener.close();
+    socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+
+    expect(await readAll(socket)).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    await closing;
+  });
+
   it("answers every connection that was made before, accepted or not", async () => {
     const asked = Array.from({ length: 100 }, () => connected());
     const sockets = await Promise.all(asked);
@@ -132,6 +186,25 @@ describe("a listener that closes", () => {
     await Promise.all([listener.close(), listener.close()]);
 
     await expect(ask(false)).rejects.toThrow("ECONNREFUSED");
+  });
+});
+
+describe("a listener that closes while another process holds its socket too", () => {
+  it("leaves whoever comes to that process at once, and answers whoever has asked", async () => {
+    const server = createServer((_, response) => held.push(response));
+    const drain = new Drain(server);
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { port } = server.address() as AddressInfo;
+    const asked = ask(keepingAgent(), "/", port);
+    await untilHeld(1);
+    const closing = drain.close(true);
+
+    // Here it is held by nobody else: what waits for that process is refused.
+    await expect(ask(false, "/", port)).rejects.toThrow("ECONNREFUSED");
+    for (const response of held.splice(0)) send(response, { status: 200, body: "late" });
+    await closing;
+
+    expect(await asked).toEqual({ status: 200, connection: "close", body: "late" });
   });
 });
 

@@ -8,11 +8,8 @@ import type { StsCall } from "./call-outcome.ts";
 import { credibleSkewOf, skewOf } from "./clock-skew.ts";
 import type { Exchange } from "./clock-skew.ts";
 import { isClockError } from "./errors.ts";
-import { observe, observeOperation } from "./observe.ts";
-
-/** A connection that is not made in 2 s will not be made; the whole call is bounded by the core. */
-const CONNECTION_TIMEOUT_MS = 2_000;
-const REQUEST_TIMEOUT_MS = 10_000;
+import { stsClients } from "./clients.ts";
+import { observed } from "./observe.ts";
 
 interface Answer {
   readonly Credentials?: Sdk.Credentials | undefined;
@@ -96,40 +93,31 @@ type ReadAnswer<Said, Result> = (said: Said, exchange: Exchange, clock: SkewedCl
 
 function askingSts(options: StsOptions) {
   const clock = new SkewedClock(options.onSkew);
-  let requestHandler: Sdk.STSClient["config"]["requestHandler"] | undefined;
+  let clients: ReturnType<typeof load> | undefined;
+
+  /** At the first call: it is most of the start-up. */
+  const load = async () => {
+    const sdk = await import("@aws-sdk/client-sts");
+    return { sdk, clientFor: stsClients(sdk, options.endpoint) };
+  };
 
   const ask = async <Said extends Answer, Result>(
     { region, signer, send }: StsRequest<Said>,
     read: ReadAnswer<Said, Result>,
   ): Promise<Result> => {
+    const { sdk, clientFor } = await (clients ??= load());
     const { skewMs } = clock;
-    // Loaded at the first call: it is most of the start-up.
-    const sdk = await import("@aws-sdk/client-sts");
-    const client = new sdk.STSClient({
-      region,
-      ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
-      credentials: signer === undefined ? noCredentials : identityOf(signer),
-      systemClockOffset: skewMs,
-      maxAttempts: 1,
-      requestHandler: requestHandler ?? {
-        connectionTimeout: CONNECTION_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        // Without it the SDK writes a warning to stderr and waits on.
-        throwOnRequestTimeout: true,
-      },
-    });
-    requestHandler ??= client.config.requestHandler;
-    const exchange = observe(client);
-    const operation = observeOperation(client);
+    const client = clientFor({ region, skewMs, ...(signer === undefined ? {} : { signer }) });
     const tell = timedCall(options.onCall);
+    const { seen, said } = observed(() => send(client, sdk));
     try {
-      const result = read(await send(client, sdk), exchange(), clock);
-      tell(operation(), undefined);
+      const result = read(await said, seen, clock);
+      tell(seen.operation, undefined);
       return result;
     } catch (error) {
-      tell(operation(), error);
+      tell(seen.operation, error);
       if (!isClockError(error)) throw error;
-      clock.learn(skewOf(exchange(), clock.skewMs));
+      clock.learn(skewOf(seen, clock.skewMs));
       // Another call, in flight at the same time, may have learned it before this one.
       throw clock.skewMs === skewMs ? error : new ClockCorrected(error);
     }
@@ -176,19 +164,6 @@ class ClockCorrected extends Error {
   constructor(cause: unknown) {
     super("the clock has been corrected", { cause });
   }
-}
-
-function identityOf(signer: SigningCredentials) {
-  return {
-    accessKeyId: signer.accessKeyId,
-    secretAccessKey: signer.secretAccessKey,
-    ...(signer.sessionToken === undefined ? {} : { sessionToken: signer.sessionToken }),
-  };
-}
-
-/** AssumeRoleWithWebIdentity is not signed; the SDK must not go looking for credentials for it. */
-async function noCredentials(): Promise<never> {
-  throw new TypeError("this call is not signed");
 }
 
 /** The credentials, with their expiration by this machine's clock: that is what every reader has. */

@@ -71,6 +71,39 @@ describe("a call, as it is counted,", () => {
   });
 });
 
+describe("calls at the same time", () => {
+  it("are each signed by their own signer, for their own region, and counted as what they were", async () => {
+    await using edge = await startEdge();
+    const counted: StsCall[] = [];
+    const onCall = (call: StsCall) => void counted.push(call);
+    const { callSts, identifySigner } = connectSts({
+      endpoint: edge.sts.url,
+      onSkew: () => {},
+      onCall,
+    });
+    // More than there are clients kept, each twice and in two regions.
+    const signers = Array.from({ length: 12 }, () => signerOf(edge.sts.addKey()));
+    const wanted = ["eu-west-1", "us-east-2", "eu-west-1"].flatMap((region) =>
+      signers.map((signer) => ({ region, signer })),
+    );
+    const made = await Promise.all(
+      wanted.map(({ region, signer }, at) =>
+        at % 3 === 0
+          ? identifySigner({ region, signer, ...patience() })
+          : assumeRoleWith(callSts)(sessionOf({ region }), signer, patience()),
+      ),
+    );
+
+    expect(made).toHaveLength(wanted.length);
+    const signed = edge.sts.calls.map(({ region, accessKeyId }) => `${region} ${accessKeyId}`);
+    expect(signed.toSorted()).toEqual(
+      wanted.map(({ region, signer }) => `${region} ${signer.accessKeyId}`).toSorted(),
+    );
+    const identities = counted.filter(({ operation }) => operation === "GetCallerIdentity");
+    expect([identities.length, counted.length]).toEqual([12, 36]);
+  });
+});
+
 describe("the endpoint", () => {
   it.each([
     ["eu-west-1", "sts.eu-west-1.amazonaws.com"],

@@ -80,6 +80,7 @@ export class Daemon {
   #targets: ReadonlyMap<string, Prepared> = new Map();
   #config: Config;
   #profileRegion: string | undefined;
+  #settling: NodeJS.Timeout | undefined;
 
   constructor(options: DaemonOptions, state: SavedState, observer: Observer) {
     this.#options = options;
@@ -169,7 +170,8 @@ export class Daemon {
     const takeTokens = await this.#authorization.prepare(authorizationOf(config));
     using pods = await this.#pods.prepare(config);
     // At the start nobody waits for STS: the listeners answer first.
-    if (this.#targets.size > 0) await this.#warmUp(targets);
+    const isStart = this.#targets.size === 0;
+    if (!isStart) await this.#warmUp(targets);
     const closeGone = await this.#open(targets, config);
     takeTokens();
     warnOfRestart(config, this.#options.config, this.#options.log);
@@ -177,9 +179,15 @@ export class Daemon {
     this.#targets = targets;
     pods.take();
     this.#retain(config);
-    for (const { roles } of targets.values()) for (const role of roles.values()) this.#warm(role);
+    if (isStart) this.#settling = setTimeout(() => this.#warmAll(), SETTLE_MS);
+    else this.#warmAll();
     this.#observer.reloaded();
     await closeGone();
+  }
+
+  #warmAll(): void {
+    for (const { roles } of this.#targets.values())
+      for (const role of roles.values()) this.#warm(role);
   }
 
   /** Opens what is new, which answers from its first connection on; what was there stays as it was. */
@@ -203,6 +211,7 @@ export class Daemon {
 
   /** Ends every connection with its next answer, within 3 s, then cancels every renewal. */
   async close(): Promise<void> {
+    clearTimeout(this.#settling);
     this.#observer.close();
     // Whoever still asks is given what is held: all that answers are made of closes behind the last one.
     await this.#listeners.close();
@@ -304,6 +313,12 @@ export class Daemon {
  * can get must not be able to leave nothing to the others.
  */
 const CONNECTIONS_PER_POD = 64;
+
+/**
+ * How long a start waits before it asks STS for what nobody has asked for yet: 100 ms. Loading the SDK
+ * takes a tenth of a second in which nobody is answered, and whoever has started crossrole asks at once.
+ */
+const SETTLE_MS = 100;
 
 /** Who is answered at a listener that the configuration no longer has. */
 const NOBODY: AllowedUsers = new Set();

@@ -3,6 +3,7 @@ import { CrossroleError } from "../errors.ts";
 import type { Pod } from "../kubernetes/pod.ts";
 import { hasStarting, nameOf, verdictOf } from "./address-verdict.ts";
 import type { Verdict } from "./address-verdict.ts";
+import { BoundConnections } from "./bound-connections.ts";
 import type { LiveLooks } from "./live-looks.ts";
 import { isLive } from "./pod-index.ts";
 import type { PodIndex } from "./pod-index.ts";
@@ -39,20 +40,22 @@ export interface PodCallersOptions {
  */
 export class PodCallers {
   readonly #options: PodCallersOptions;
-  readonly #uids = new WeakMap<object, string>();
+  readonly #bound: BoundConnections;
 
   constructor(options: PodCallersOptions) {
     this.#options = options;
+    this.#bound = new BoundConnections(options.index, options.now);
   }
 
   /**
-   * @throws {@link CrossroleError} `ERR_CALLER_UNKNOWN` for who may never be served here, and
-   * `ERR_CALLER_PENDING` for who cannot be told yet.
+   * @throws {@link CrossroleError} `ERR_CALLER_UNKNOWN` for who may never be served here,
+   * `ERR_CALLER_PENDING` for who cannot be told yet, and `ERR_CALLER_CHANGED` on the connection of a pod that
+   * is gone: whoever it is comes back on another one.
    */
   identify(peer: Peer): Pod | Promise<Pod> {
-    const { index, attest, now } = this.#options;
-    const bound = index.get(this.#uids.get(peer.connection) ?? "");
-    if (bound !== undefined && isLive(bound, now())) return bound;
+    const { index, attest } = this.#options;
+    const bound = this.#bound.podOf(peer);
+    if (bound !== undefined) return bound;
     const known =
       attest === undefined && index.synced ? this.#certain(peer.address, Infinity) : undefined;
     return known === undefined
@@ -60,9 +63,8 @@ export class PodCallers {
       : this.#bind(peer, known);
   }
 
-  #bind({ connection }: Peer, pod: Pod): Pod {
-    this.#uids.set(connection, pod.uid);
-    return pod;
+  #bind(peer: Peer, pod: Pod): Pod {
+    return this.#bound.bind(peer, this.#normal(peer.address), pod);
   }
 
   async #find(peer: Peer): Promise<Pod> {

@@ -172,7 +172,7 @@ export class PodWorld {
   }
 
   #peerOf(address: string): Peer {
-    return { address, port: 40_000, localAddress: "", localPort: 0, connection: {} };
+    return { address, port: 40_000, localAddress: "", localPort: 0, connection: {}, answered: 0 };
   }
 
   #bind(): void {

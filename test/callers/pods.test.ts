@@ -75,6 +75,7 @@ function peer(address = "10.0.0.1"): Peer {
     localAddress: "169.254.171.254",
     localPort: 51_679,
     connection: {},
+    answered: 0,
   };
 }
 
@@ -297,6 +298,13 @@ describe("a pod that ends by itself", () => {
   });
 });
 
+const CHANGED = expect.objectContaining({ code: "ERR_CALLER_CHANGED" });
+
+/** The same connection, on which one more request has been answered. */
+function used(one: Peer): Peer {
+  return { ...one, answered: one.answered + 1 };
+}
+
 describe("a connection", () => {
   it("stays its pod's while others come and go", () => {
     know(podOf());
@@ -310,15 +318,68 @@ describe("a connection", () => {
     expect(all.identify(peer())).toBeInstanceOf(Promise);
   });
 
-  it("is worth nothing once its pod is gone", async () => {
+  it("is worth nothing once its pod is gone, whoever has the address then", async () => {
     know(podOf());
     const all = callers();
     const one = peer();
     void all.identify(one);
 
-    know();
+    know(podOf({ uid: "uid-2", name: "web-2" }));
 
-    expect(await asked(all.identify(one))).toBe("ERR_CALLER_PENDING");
+    expect(() => all.identify(used(one))).toThrow(CHANGED);
+    expect(all.identify(peer())).toMatchObject({ uid: "uid-2" });
+    expect(() => all.identify(used(one))).toThrow(CHANGED);
+  });
+
+  it("is found out anew within the request in which its pod turned out to be gone", () => {
+    know(podOf());
+    const all = callers();
+    const one = peer();
+    void all.identify(one);
+
+    know(podOf({ uid: "uid-2", name: "web-2" }));
+
+    expect(all.identify(one)).toMatchObject({ uid: "uid-2" });
+    expect(all.identify(used(one))).toMatchObject({ uid: "uid-2" });
+  });
+
+  it("is worth nothing once another pod has come to its address, though its own still lives", () => {
+    know(podOf());
+    const all = callers();
+    const one = peer();
+    void all.identify(one);
+    const ending = podOf({ deletionMs: Date.now() + 30_000 });
+    index.apply({ type: "applied", pod: ending });
+    expect(all.identify(used(one))).toMatchObject({ uid: "uid-1" });
+
+    index.apply({ type: "applied", pod: podOf({ uid: "uid-2", name: "web-2" }) });
+
+    expect(() => all.identify(used(one))).toThrow(CHANGED);
+  });
+
+  it("is worth nothing once its pod has got another address", () => {
+    know(podOf());
+    const all = callers();
+    const one = peer();
+    void all.identify(one);
+
+    index.apply({ type: "applied", pod: podOf({ addresses: ["10.0.0.2"] }) });
+
+    expect(() => all.identify(used(one))).toThrow(CHANGED);
+  });
+
+  it("stays that of the pod which the kernel names, whose addresses are told to nobody", async () => {
+    know(podOf({ addresses: ["fd00::1"] }));
+    const all = callers(says("uid-1"));
+    const one = peer("169.254.172.5");
+    expect(await asked(all.identify(one))).toBe("uid-1");
+
+    index.apply({
+      type: "applied",
+      pod: podOf({ addresses: ["fd00::1"], annotations: { a: "b" } }),
+    });
+
+    expect(all.identify(used(one))).toMatchObject({ uid: "uid-1" });
   });
 });
 

@@ -1,6 +1,6 @@
 /** @module Requests as clients send them: the target as it stands, and raw bytes. */
 import { request as httpRequest } from "node:http";
-import type { IncomingHttpHeaders } from "node:http";
+import type { Agent, IncomingHttpHeaders } from "node:http";
 import { connect } from "node:net";
 import { buffer } from "node:stream/consumers";
 
@@ -15,13 +15,15 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   /** The address it comes from. Default: the system's choice. */
   readonly from?: string | undefined;
+  /** Whose connections are used. Default: one of its own. */
+  readonly agent?: Agent | undefined;
 }
 
-/** One request on a connection of its own; `target` goes out byte for byte. */
+/** One request, on a connection of its own unless there is an agent; `target` goes out byte for byte. */
 export async function request(
   baseUrl: string,
   target: string,
-  { method = "GET", headers = {}, from }: RequestOptions = {},
+  { method = "GET", headers = {}, from, agent }: RequestOptions = {},
 ): Promise<Response> {
   const { hostname, port } = new URL(baseUrl);
   const { promise, resolve, reject } = Promise.withResolvers<Response>();
@@ -32,7 +34,7 @@ export async function request(
       path: target,
       method,
       headers: Object.fromEntries(Object.entries(headers).map(([k, v]) => [k, v as string])),
-      agent: false,
+      agent: agent ?? false,
       ...(from === undefined ? {} : { localAddress: from }),
     },
     (incoming) => {

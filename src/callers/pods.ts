@@ -14,8 +14,9 @@ import type { Peer } from "./types.ts";
 /** How long a caller waits to be known: boto3 gives up at 1 s, and tries once. */
 const WAIT_MS = 700;
 
-/** What of it is left for one last look at the API server. */
+/** What of it is left for one last look at the API server: at an address, and at all pods of the node. */
 const LAST_LOOK_MS = 200;
+const LAST_LIST_MS = 350;
 
 export interface PodCallersOptions {
   readonly index: PodIndex;
@@ -95,19 +96,19 @@ export class PodCallers {
     // Only what the API server says from now on is about whoever asks now.
     const mark = looks.mark;
     const certain = () => this.#certain(address, mark);
+    const look = () => looks.lookSince(address, mark);
     const first = this.#verdictOf(address, mark);
     // A pod that is starting will be told of without being asked for.
     const isAwaited = first.kind === "unknown" && hasStarting(index, now());
     if (!isAwaited) {
-      const isUnknown = first.kind === "unknown";
-      const look = isUnknown ? looks.lookSometimes(address) : looks.lookSince(address, mark);
       await this.#until(certain, deadlineMs, look);
       const settled = this.#verdictOf(address, mark);
       if (settled.kind === "refused") throw refusal(settled, address);
     }
-    const known = await this.#until(certain, deadlineMs - LAST_LOOK_MS);
+    const lastMs = deadlineMs - (isAwaited ? LAST_LIST_MS : LAST_LOOK_MS);
+    const known = await this.#until(certain, lastMs);
     if (known !== undefined) return known;
-    const last = await this.#until(certain, deadlineMs, looks.lookSince(address, mark));
+    const last = await this.#until(certain, deadlineMs, look);
     if (last !== undefined) return last;
     throw refusal(this.#verdictOf(address, mark), address);
   }
@@ -135,11 +136,11 @@ export class PodCallers {
     return isQuiet === undefined ? !isCurrent() || hasStarting(index, nowMs) : !isQuiet;
   }
 
-  /** What `find` finds at some change of the pods; undefined at the deadline, or when `ended` ends before. */
+  /** What `find` finds at some change of the pods; undefined at the deadline, or when `look` ends before. */
   #until<T>(
     find: () => T | undefined,
     deadlineMs: number,
-    ended?: Promise<void>,
+    look?: () => Promise<void>,
   ): Promise<T | undefined> {
     const { index, monotonicMs } = this.#options;
     const found = find();
@@ -156,7 +157,7 @@ export class PodCallers {
         const value = find();
         if (value !== undefined) stop(value);
       });
-      void ended?.then(() => stop(find()));
+      void look?.().then(() => stop(find()));
     });
   }
 }

@@ -83,8 +83,14 @@ export class PodCallers {
 
   /** The kernel has told who it is: such a pod has been known since it was bound, or will be any moment. */
   async #byUid(uid: string, deadlineMs: number): Promise<Pod> {
-    const { index, now } = this.#options;
-    const pod = await this.#until(() => index.get(uid), deadlineMs);
+    const { index, looks, isCurrent, now } = this.#options;
+    const find = () => index.get(uid);
+    const { mark } = looks;
+    const look = () => looks.lookFor(uid, mark);
+    // A watch that is there tells of it by itself.
+    const told = isCurrent() ? await this.#until(find, deadlineMs - LAST_LIST_MS) : undefined;
+    const found = told ?? (await this.#until(find, deadlineMs, look));
+    const pod = found ?? (await this.#until(find, deadlineMs));
     if (pod === undefined) throw pending(`the pod with UID ${uid} is not known yet`);
     if (isLive(pod, now())) return pod;
     throw unknown(`pod ${nameOf(pod)} has ended`);

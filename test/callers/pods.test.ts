@@ -409,6 +409,35 @@ describe("the kernel's word", () => {
     expect(await asked(who)).toBe("uid-2");
   });
 
+  it("of a pod that the watch does not tell of is looked up once, and serves it", async () => {
+    know(podOf());
+    truth = [podOf(), podOf({ uid: "uid-2", name: "web-2", addresses: [] })];
+
+    expect(await asked(callers(says("uid-2")).identify(peer()))).toBe("uid-2");
+    expect(listed).toEqual(["all"]);
+  });
+
+  it("of a pod is looked up at once while the watch is behind", async () => {
+    know(podOf());
+    isWatchCurrent = false;
+    truth = [podOf(), podOf({ uid: "uid-2", name: "web-2", addresses: [] })];
+    const who = callers(says("uid-2")).identify(peer());
+    await vi.advanceTimersByTimeAsync(0);
+
+    expect(listed).toEqual(["all"]);
+    expect(await asked(who)).toBe("uid-2");
+  });
+
+  it("of a pod that is nowhere known is looked up once for each who asks, and for all of them together", async () => {
+    know(podOf());
+    const all = callers(says("uid-9"));
+
+    const answers = Array.from({ length: 20 }, () => asked(all.identify(peer())));
+
+    expect(new Set(await Promise.all(answers))).toEqual(new Set(["ERR_CALLER_PENDING"]));
+    expect(listed).toEqual(["all"]);
+  });
+
   it("that cannot be had leaves it to the address of a pod whose processes are not to be seen", async () => {
     know(podOf());
 

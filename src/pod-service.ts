@@ -63,7 +63,8 @@ export class PodService {
       return found;
     };
     const listAt = (address: string) => api.list({ address });
-    const looks = new LiveLooks({ index, listAt, find, monotonicMs });
+    const listAll = () => api.list({});
+    const looks = new LiveLooks({ index, listAt, listAll, find, monotonicMs });
     const isCurrent = () => api.isCurrent;
     const { readDevices } = options;
     this.#sandboxes = new Sandboxes({ index, isCurrent, readDevices, now, monotonicMs });

@@ -33,6 +33,11 @@ export class TokenBucket {
     return this.tokens >= this.#rate.burst;
   }
 
+  /** Milliseconds until there is a whole one. */
+  get untilNextMs(): number {
+    return Math.ceil((Math.max(0, 1 - this.tokens) / this.#rate.perSecond) * 1_000);
+  }
+
   take(): void {
     this.#tokens = this.tokens - 1;
   }

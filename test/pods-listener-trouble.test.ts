@@ -139,6 +139,34 @@ describe("a pod that was replaced behind the back of the watch", () => {
   });
 });
 
+describe("processes of the node that are no pod's", () => {
+  it("cannot make the API server be asked without end, and keep no pod from being found", async () => {
+    const started = await start();
+    started.addPod("web-1", "127.0.0.11");
+    expect(await roleAt(started, "127.0.0.11")).toBe(READER);
+    started.api.freezeWatches();
+    started.addPod("web-2", "127.0.0.12");
+    const lists = () => started.api.calls.filter(isList).length;
+    const before = lists();
+    const startedMs = performance.now();
+
+    const strangers = Array.from({ length: 100 }, (_, index) =>
+      request(started.url, "/latest/api/token", put(`127.0.1.${1 + (index % 20)}`)),
+    );
+    const found = await roleAt(started, "127.0.0.12");
+    const answers = await Promise.all(strangers);
+
+    expect(found).toBe(READER);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([500]));
+    const seconds = (performance.now() - startedMs) / 1_000;
+    expect(lists() - before).toBeLessThanOrEqual(2 + 2 * seconds);
+  });
+});
+
+function isList({ path, query }: { path: string; query: Readonly<Record<string, string>> }) {
+  return path === "/api/v1/pods" && query["watch"] === undefined;
+}
+
 /** The pod called `name` asks with its own token. */
 function show(at: PodScene, name: string) {
   const pod = at.api.world.pods.get(`team-a/${name}`);

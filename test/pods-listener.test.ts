@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { Agent } from "node:http";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { GATEWAY, READER, startPodScene, WRITER } from "./support/pod-scene.ts";
 import type { PodScene } from "./support/pod-scene.ts";
 import { request, tokenFrom } from "./support/http.ts";
@@ -203,6 +204,92 @@ associations: [{ namespace: team-a, serviceAccount: "*", role: reader }]
 
     expect(callBehind(started, keyIn(after.body))?.parameters["RoleArn"]).toBe(WRITER);
     expect(keyIn(after.body)).not.toBe(keyIn(before.body));
+  });
+});
+
+const LIST = "/latest/meta-data/iam/security-credentials/";
+
+/** Another pod has the address, and gets a token of its own. */
+async function replaced(started: PodScene): Promise<string> {
+  started.addPod("db-1", "127.0.0.11", { serviceAccount: "writer" });
+  return await vi.waitFor(async () => {
+    expect((await started.ask("127.0.0.11")).status).toBe(200);
+    return await tokenFrom(started.url, 60, "127.0.0.11");
+  });
+}
+
+describe("a connection that was kept", () => {
+  let agent: Agent;
+  beforeEach(() => {
+    agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  });
+  afterEach(() => agent.destroy());
+
+  /** The one connection of the first pod at the address, which has been served on it. */
+  async function kept(started: PodScene) {
+    started.addPod("web-1", "127.0.0.11");
+    await started.ask("127.0.0.11");
+    const token = (
+      await request(started.url, "/latest/api/token", { ...TOKEN_FROM("127.0.0.11"), agent })
+    ).body;
+    const ask = (shown: string) =>
+      request(started.url, LIST, {
+        headers: { "x-aws-ec2-metadata-token": shown },
+        from: "127.0.0.11",
+        agent,
+      });
+    expect(await ask(token)).toMatchObject({ status: 200, body: "reader" });
+    return { token, ask };
+  }
+
+  it("is closed, and serves nobody, when its pod is gone and another has the address", async () => {
+    const started = await start();
+    const { ask } = await kept(started);
+    started.api.world.deletePod("team-a", "web-1");
+    const token = await replaced(started);
+
+    const refused = await ask(token);
+
+    expect(refused).toMatchObject({ status: 401, body: "", headers: { connection: "close" } });
+    expect(await ask(token)).toMatchObject({ status: 200, body: "writer" });
+    expect(started.log.lines).toContainEqual(
+      expect.objectContaining({
+        fields: expect.objectContaining({
+          reason: expect.stringContaining("the connection was pod team-a/web-1's"),
+        }),
+      }),
+    );
+  });
+
+  it("gets no token then either, and is not told that there are none", async () => {
+    const started = await start();
+    await kept(started);
+    started.api.world.deletePod("team-a", "web-1");
+    await replaced(started);
+
+    const refused = await request(started.url, "/latest/api/token", {
+      ...TOKEN_FROM("127.0.0.11"),
+      agent,
+    });
+
+    expect(refused).toMatchObject({ status: 500, body: "", headers: { connection: "close" } });
+    expect(
+      await request(started.url, "/latest/api/token", { ...TOKEN_FROM("127.0.0.11"), agent }),
+    ).toMatchObject({
+      status: 200,
+    });
+  });
+
+  it("is closed when another pod has got the address of its own that is still ending", async () => {
+    const started = await start();
+    const { ask, token } = await kept(started);
+    started.api.world.deletePod("team-a", "web-1", 30);
+    const others = await replaced(started);
+
+    const refused = await ask(token);
+
+    expect(refused).toMatchObject({ status: 401, headers: { connection: "close" } });
+    expect(await ask(others)).toMatchObject({ status: 200, body: "writer" });
   });
 });
 

@@ -3,6 +3,7 @@ import { CrossroleError } from "../errors.ts";
 import type { Pod } from "../kubernetes/pod.ts";
 import { hasStarting, nameOf, verdictOf } from "./address-verdict.ts";
 import type { Verdict } from "./address-verdict.ts";
+import { BoundConnections } from "./bound-connections.ts";
 import type { LiveLooks } from "./live-looks.ts";
 import { isLive } from "./pod-index.ts";
 import type { PodIndex } from "./pod-index.ts";
@@ -13,8 +14,9 @@ import type { Peer } from "./types.ts";
 /** How long a caller waits to be known: boto3 gives up at 1 s, and tries once. */
 const WAIT_MS = 700;
 
-/** What of it is left for one last look at the API server. */
+/** What of it is left for one last look at the API server: at an address, and at all pods of the node. */
 const LAST_LOOK_MS = 200;
+const LAST_LIST_MS = 350;
 
 export interface PodCallersOptions {
   readonly index: PodIndex;
@@ -39,20 +41,22 @@ export interface PodCallersOptions {
  */
 export class PodCallers {
   readonly #options: PodCallersOptions;
-  readonly #uids = new WeakMap<object, string>();
+  readonly #bound: BoundConnections;
 
   constructor(options: PodCallersOptions) {
     this.#options = options;
+    this.#bound = new BoundConnections(options.index, options.now);
   }
 
   /**
-   * @throws {@link CrossroleError} `ERR_CALLER_UNKNOWN` for who may never be served here, and
-   * `ERR_CALLER_PENDING` for who cannot be told yet.
+   * @throws {@link CrossroleError} `ERR_CALLER_UNKNOWN` for who may never be served here,
+   * `ERR_CALLER_PENDING` for who cannot be told yet, and `ERR_CALLER_CHANGED` on the connection of a pod that
+   * is gone: whoever it is comes back on another one.
    */
   identify(peer: Peer): Pod | Promise<Pod> {
-    const { index, attest, now } = this.#options;
-    const bound = index.get(this.#uids.get(peer.connection) ?? "");
-    if (bound !== undefined && isLive(bound, now())) return bound;
+    const { index, attest } = this.#options;
+    const bound = this.#bound.podOf(peer);
+    if (bound !== undefined) return bound;
     const known =
       attest === undefined && index.synced ? this.#certain(peer.address, Infinity) : undefined;
     return known === undefined
@@ -60,9 +64,8 @@ export class PodCallers {
       : this.#bind(peer, known);
   }
 
-  #bind({ connection }: Peer, pod: Pod): Pod {
-    this.#uids.set(connection, pod.uid);
-    return pod;
+  #bind(peer: Peer, pod: Pod): Pod {
+    return this.#bound.bind(peer, this.#normal(peer.address), pod);
   }
 
   async #find(peer: Peer): Promise<Pod> {
@@ -80,8 +83,14 @@ export class PodCallers {
 
   /** The kernel has told who it is: such a pod has been known since it was bound, or will be any moment. */
   async #byUid(uid: string, deadlineMs: number): Promise<Pod> {
-    const { index, now } = this.#options;
-    const pod = await this.#until(() => index.get(uid), deadlineMs);
+    const { index, looks, isCurrent, now } = this.#options;
+    const find = () => index.get(uid);
+    const { mark } = looks;
+    const look = () => looks.lookFor(uid, mark);
+    // A watch that is there tells of it by itself.
+    const told = isCurrent() ? await this.#until(find, deadlineMs - LAST_LIST_MS) : undefined;
+    const found = told ?? (await this.#until(find, deadlineMs, look));
+    const pod = found ?? (await this.#until(find, deadlineMs));
     if (pod === undefined) throw pending(`the pod with UID ${uid} is not known yet`);
     if (isLive(pod, now())) return pod;
     throw unknown(`pod ${nameOf(pod)} has ended`);
@@ -93,19 +102,19 @@ export class PodCallers {
     // Only what the API server says from now on is about whoever asks now.
     const mark = looks.mark;
     const certain = () => this.#certain(address, mark);
+    const look = () => looks.lookSince(address, mark);
     const first = this.#verdictOf(address, mark);
     // A pod that is starting will be told of without being asked for.
     const isAwaited = first.kind === "unknown" && hasStarting(index, now());
     if (!isAwaited) {
-      const isUnknown = first.kind === "unknown";
-      const look = isUnknown ? looks.lookSometimes(address) : looks.lookSince(address, mark);
       await this.#until(certain, deadlineMs, look);
       const settled = this.#verdictOf(address, mark);
       if (settled.kind === "refused") throw refusal(settled, address);
     }
-    const known = await this.#until(certain, deadlineMs - LAST_LOOK_MS);
+    const lastMs = deadlineMs - (isAwaited ? LAST_LIST_MS : LAST_LOOK_MS);
+    const known = await this.#until(certain, lastMs);
     if (known !== undefined) return known;
-    const last = await this.#until(certain, deadlineMs, looks.lookSince(address, mark));
+    const last = await this.#until(certain, deadlineMs, look);
     if (last !== undefined) return last;
     throw refusal(this.#verdictOf(address, mark), address);
   }
@@ -133,11 +142,11 @@ export class PodCallers {
     return isQuiet === undefined ? !isCurrent() || hasStarting(index, nowMs) : !isQuiet;
   }
 
-  /** What `find` finds at some change of the pods; undefined at the deadline, or when `ended` ends before. */
+  /** What `find` finds at some change of the pods; undefined at the deadline, or when `look` ends before. */
   #until<T>(
     find: () => T | undefined,
     deadlineMs: number,
-    ended?: Promise<void>,
+    look?: () => Promise<void>,
   ): Promise<T | undefined> {
     const { index, monotonicMs } = this.#options;
     const found = find();
@@ -154,7 +163,7 @@ export class PodCallers {
         const value = find();
         if (value !== undefined) stop(value);
       });
-      void ended?.then(() => stop(find()));
+      void look?.().then(() => stop(find()));
     });
   }
 }

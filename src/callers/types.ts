@@ -10,6 +10,8 @@ export interface Peer {
   readonly localPort: number;
   /** Stands for the connection: what was found out of it once holds while it lasts. */
   readonly connection: object;
+  /** How many of its requests have been answered. */
+  readonly answered: number;
 }
 
 /** A caller that has been told from others, and the one role session it asks for. */

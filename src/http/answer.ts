@@ -20,13 +20,17 @@ export function send(response: ServerResponse, { status, headers, body }: Answer
   if (response.headersSent || response.destroyed) return;
   const length = body === undefined ? 0 : Buffer.byteLength(body);
   const { socket } = response;
-  if (socket !== null && ending.has(socket)) response.setHeader("Connection", "close");
+  if (socket !== null) {
+    const peer = peers.get(socket);
+    if (peer !== undefined) peer.answered++;
+    if (ending.has(socket)) response.setHeader("Connection", "close");
+  }
   response.writeHead(status, { ...headers, "Content-Length": length });
   // A HEAD is told the length and gets nothing: Node leaves the body out.
   response.end(body);
 }
 
-const peers = new WeakMap<object, Peer>();
+const peers = new WeakMap<object, Peer & { answered: number }>();
 
 /** The socket's address, never a header: anyone can write X-Forwarded-For. */
 export function peerOf({ socket }: IncomingMessage): Peer {
@@ -38,6 +42,7 @@ export function peerOf({ socket }: IncomingMessage): Peer {
     localAddress: socket.localAddress ?? "",
     localPort: socket.localPort ?? 0,
     connection: socket,
+    answered: 0,
   };
   peers.set(socket, peer);
   return peer;

@@ -86,7 +86,9 @@ function isCredentialsPath(path: string): boolean {
 function failing({ perRole }: MetadataOptions) {
   return (error: unknown, request: IncomingMessage): Answer => {
     const status = httpStatus(error);
-    const headers = status === 403 ? { Connection: "close" } : undefined;
+    // Whoever has no place on this connection is to come back on another one.
+    const isLast = status === 403 || hasChanged(error);
+    const headers = isLast ? { Connection: "close" } : undefined;
     const isForToken =
       isPut(request) && metadataTarget(request.url ?? "", perRole()).path === TOKEN_PATH;
     return { status: isForToken && isOfCaller(error) ? 500 : status, headers };
@@ -99,7 +101,12 @@ function failing({ perRole }: MetadataOptions) {
  */
 function isOfCaller(error: unknown): boolean {
   if (!(error instanceof CrossroleError)) return false;
-  return error.code === "ERR_CALLER_UNKNOWN" || error.code === "ERR_ROLE_UNASSOCIATED";
+  const { code } = error;
+  return code === "ERR_CALLER_UNKNOWN" || code === "ERR_ROLE_UNASSOCIATED" || hasChanged(error);
+}
+
+function hasChanged(error: unknown): boolean {
+  return error instanceof CrossroleError && error.code === "ERR_CALLER_CHANGED";
 }
 
 type ForCaller = (request: IncomingMessage, caller: CallerSession) => Answer | Promise<Answer>;

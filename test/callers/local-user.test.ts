@@ -26,6 +26,7 @@ function peer(): Peer {
     localAddress: "127.0.0.1",
     localPort: 9_911,
     connection: {},
+    answered: 0,
   };
 }
 

@@ -29,6 +29,9 @@ type Event = { readonly lossy: boolean; readonly pod: Pod; readonly type: "appli
 const ADDRESSES = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::4"];
 const NAMES = ["orders-0", "orders-1", "job-a", "job-b", "web-0"];
 const GRACE_MS = 30_000;
+/** Longer than a caller waits. */
+const WAIT_MS = 800;
+const TICK_MS = 100;
 /** A pod that has been known for so long without an address gets none any more. */
 const STUCK_MS = 240_000;
 
@@ -94,7 +97,7 @@ export class PodWorld {
    *
    * @returns a complaint when an identity came out that is not whose connection it is
    */
-  async ask(settle: () => Promise<void>): Promise<string | undefined> {
+  async ask(settle: (ms: number) => Promise<void>): Promise<string | undefined> {
     const connection = this.#connection();
     if (connection === undefined) return undefined;
     const { peer, owner } = connection;
@@ -107,7 +110,10 @@ export class PodWorld {
     // While it waits the watch goes on.
     const isMore = () => this.#contact === "current" && this.#delivered < this.#events.length;
     while (isMore() && this.#random() < 0.7) this.#deliverOne();
-    await settle();
+    for (let ms = 0; ms < WAIT_MS; ms += TICK_MS) {
+      this.nowMs += TICK_MS;
+      await settle(TICK_MS);
+    }
     return this.#judge(await found, owner);
   }
 
@@ -172,7 +178,7 @@ export class PodWorld {
   }
 
   #peerOf(address: string): Peer {
-    return { address, port: 40_000, localAddress: "", localPort: 0, connection: {} };
+    return { address, port: 40_000, localAddress: "", localPort: 0, connection: {}, answered: 0 };
   }
 
   #bind(): void {
@@ -344,6 +350,7 @@ export class PodWorld {
     const looks = new LiveLooks({
       index,
       listAt: async (address) => this.#list().filter((pod) => pod.addresses.includes(address)),
+      listAll: async () => this.#list(),
       find: async ({ name }) => this.#list().find((pod) => pod.name === name),
       monotonicMs,
     });

@@ -26,9 +26,8 @@ function randomOf(seed: number): () => number {
   };
 }
 
-/** Longer than a caller waits. */
-async function settle(): Promise<void> {
-  await vi.advanceTimersByTimeAsync(800);
+async function settle(ms: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms);
 }
 
 it.each([

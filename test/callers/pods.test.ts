@@ -46,6 +46,10 @@ function callers(attest?: AttestPod): PodCallers {
       listed.push(address);
       return answered(truth.filter(({ addresses }) => addresses.includes(address)));
     },
+    listAll: () => {
+      listed.push("all");
+      return answered(truth);
+    },
     find: ({ name }) => answered(truth.find((pod) => pod.name === name)),
     monotonicMs: Date.now,
   });
@@ -75,6 +79,7 @@ function peer(address = "10.0.0.1"): Peer {
     localAddress: "169.254.171.254",
     localPort: 51_679,
     connection: {},
+    answered: 0,
   };
 }
 
@@ -113,7 +118,7 @@ describe("a caller", () => {
     truth = [podOf()];
 
     expect(await asked(callers().identify(peer()))).toBe("uid-1");
-    expect(listed).toEqual(["10.0.0.1"]);
+    expect(listed).toEqual(["all"]);
   });
 
   it("whom nobody knows is told to ask again", async () => {
@@ -297,6 +302,13 @@ describe("a pod that ends by itself", () => {
   });
 });
 
+const CHANGED = expect.objectContaining({ code: "ERR_CALLER_CHANGED" });
+
+/** The same connection, on which one more request has been answered. */
+function used(one: Peer): Peer {
+  return { ...one, answered: one.answered + 1 };
+}
+
 describe("a connection", () => {
   it("stays its pod's while others come and go", () => {
     know(podOf());
@@ -310,15 +322,68 @@ describe("a connection", () => {
     expect(all.identify(peer())).toBeInstanceOf(Promise);
   });
 
-  it("is worth nothing once its pod is gone", async () => {
+  it("is worth nothing once its pod is gone, whoever has the address then", async () => {
     know(podOf());
     const all = callers();
     const one = peer();
     void all.identify(one);
 
-    know();
+    know(podOf({ uid: "uid-2", name: "web-2" }));
 
-    expect(await asked(all.identify(one))).toBe("ERR_CALLER_PENDING");
+    expect(() => all.identify(used(one))).toThrow(CHANGED);
+    expect(all.identify(peer())).toMatchObject({ uid: "uid-2" });
+    expect(() => all.identify(used(one))).toThrow(CHANGED);
+  });
+
+  it("is found out anew within the request in which its pod turned out to be gone", () => {
+    know(podOf());
+    const all = callers();
+    const one = peer();
+    void all.identify(one);
+
+    know(podOf({ uid: "uid-2", name: "web-2" }));
+
+    expect(all.identify(one)).toMatchObject({ uid: "uid-2" });
+    expect(all.identify(used(one))).toMatchObject({ uid: "uid-2" });
+  });
+
+  it("is worth nothing once another pod has come to its address, though its own still lives", () => {
+    know(podOf());
+    const all = callers();
+    const one = peer();
+    void all.identify(one);
+    const ending = podOf({ deletionMs: Date.now() + 30_000 });
+    index.apply({ type: "applied", pod: ending });
+    expect(all.identify(used(one))).toMatchObject({ uid: "uid-1" });
+
+    index.apply({ type: "applied", pod: podOf({ uid: "uid-2", name: "web-2" }) });
+
+    expect(() => all.identify(used(one))).toThrow(CHANGED);
+  });
+
+  it("is worth nothing once its pod has got another address", () => {
+    know(podOf());
+    const all = callers();
+    const one = peer();
+    void all.identify(one);
+
+    index.apply({ type: "applied", pod: podOf({ addresses: ["10.0.0.2"] }) });
+
+    expect(() => all.identify(used(one))).toThrow(CHANGED);
+  });
+
+  it("stays that of the pod which the kernel names, whose addresses are told to nobody", async () => {
+    know(podOf({ addresses: ["fd00::1"] }));
+    const all = callers(says("uid-1"));
+    const one = peer("169.254.172.5");
+    expect(await asked(all.identify(one))).toBe("uid-1");
+
+    index.apply({
+      type: "applied",
+      pod: podOf({ addresses: ["fd00::1"], annotations: { a: "b" } }),
+    });
+
+    expect(all.identify(used(one))).toMatchObject({ uid: "uid-1" });
   });
 });
 
@@ -342,6 +407,35 @@ describe("the kernel's word", () => {
     index.apply({ type: "applied", pod: podOf({ uid: "uid-2", name: "web-2" }) });
 
     expect(await asked(who)).toBe("uid-2");
+  });
+
+  it("of a pod that the watch does not tell of is looked up once, and serves it", async () => {
+    know(podOf());
+    truth = [podOf(), podOf({ uid: "uid-2", name: "web-2", addresses: [] })];
+
+    expect(await asked(callers(says("uid-2")).identify(peer()))).toBe("uid-2");
+    expect(listed).toEqual(["all"]);
+  });
+
+  it("of a pod is looked up at once while the watch is behind", async () => {
+    know(podOf());
+    isWatchCurrent = false;
+    truth = [podOf(), podOf({ uid: "uid-2", name: "web-2", addresses: [] })];
+    const who = callers(says("uid-2")).identify(peer());
+    await vi.advanceTimersByTimeAsync(0);
+
+    expect(listed).toEqual(["all"]);
+    expect(await asked(who)).toBe("uid-2");
+  });
+
+  it("of a pod that is nowhere known is looked up once for each who asks, and for all of them together", async () => {
+    know(podOf());
+    const all = callers(says("uid-9"));
+
+    const answers = Array.from({ length: 20 }, () => asked(all.identify(peer())));
+
+    expect(new Set(await Promise.all(answers))).toEqual(new Set(["ERR_CALLER_PENDING"]));
+    expect(listed).toEqual(["all"]);
   });
 
   it("that cannot be had leaves it to the address of a pod whose processes are not to be seen", async () => {

@@ -60,6 +60,7 @@ const peer = (address = "10.0.0.1", port = 40_000): Peer => ({
   localAddress: "169.254.171.254",
   localPort: 51_679,
   connection: {},
+  answered: 0,
 });
 
 describe("the kernel's word on a connection", () => {

@@ -15,11 +15,11 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   /** The address it comes from. Default: the system's choice. */
   readonly from?: string | undefined;
-  /** Whose connections it takes. Default: one of its own. */
-  readonly agent?: Agent;
+  /** Whose connections are used. Default: one of its own. */
+  readonly agent?: Agent | undefined;
 }
 
-/** One request; `target` goes out byte for byte. */
+/** One request, on a connection of its own unless there is an agent; `target` goes out byte for byte. */
 export async function request(
   baseUrl: string,
   target: string,

@@ -33,7 +33,10 @@ async function outcomeOf(way: Way): Promise<Outcome> {
     const [stdout, stderr] = await Promise.all([text(scene.stdout), text(scene.stderr)]);
     await ended;
     if (scene.exitCode !== 0) throw new Error(`the scene failed: ${stderr}`);
-    return JSON.parse(stdout) as Outcome;
+    const outcome = JSON.parse(stdout) as Outcome;
+    // For whoever looks for the reason.
+    if (Object.keys(outcome.failures).length > 0) process.stderr.write(outcome.output);
+    return outcome;
   } finally {
     if (scene.exitCode === null && scene.pid !== undefined) process.kill(-scene.pid, "SIGKILL");
   }

@@ -26,14 +26,21 @@ export type Way = (typeof WAYS)[number];
 export interface Outcome extends Report {
   /** How often STS was asked for the role that all clients want. */
   readonly stsCalls: number;
+  /** The end of what the last daemon has printed, for whoever looks for a reason. */
+  readonly output: string;
 }
 
 const READER = "arn:aws:iam::222222222222:role/orders-reader";
 const INVOICES = "arn:aws:iam::222222222222:role/invoices";
 /** Signals that reload, one right after the other. */
 const STORM = 20;
-/** How long the load goes on between two restarts. */
-const CALM_MS = 200;
+/** How many requests are answered between two restarts. */
+const CALM_REQUESTS = 100;
+/** How long two daemons answer side by side. */
+const OVERLAP_MS = 200;
+const LOOK_MS = 10;
+/** The end of what the daemons have printed. */
+const OUTPUT_LENGTH = 4_000;
 
 interface Scene extends DaemonOptions {
   readonly memory: MemoryDirectory;
@@ -83,6 +90,7 @@ async function prepare(isShared: boolean): Promise<Scene> {
 
 /** A daemon that becomes another one, or takes over another configuration, each time it is told to. */
 interface Restartable {
+  readonly output: () => string;
   again(time: number): Promise<void>;
   kill(): void;
 }
@@ -96,9 +104,10 @@ const START: Readonly<Record<Way, (scene: Scene) => Promise<Restartable>>> = {
       again: async () => {
         const before = daemon;
         daemon = await SingleDaemon.start(scene);
-        await sleep(CALM_MS);
+        await sleep(OVERLAP_MS);
         await before.stop();
       },
+      output: () => daemon.output,
       kill: () => daemon.kill(),
     };
   },
@@ -112,8 +121,9 @@ const START: Readonly<Record<Way, (scene: Scene) => Promise<Restartable>>> = {
           daemon.signal("SIGHUP");
           await sleep(1);
         }
-        while ((await scene.isMoreOpen()) !== hasMore) await sleep(CALM_MS);
+        while ((await scene.isMoreOpen()) !== hasMore) await sleep(LOOK_MS);
       },
+      output: () => daemon.output,
       kill: () => daemon.kill(),
     };
   },
@@ -121,7 +131,11 @@ const START: Readonly<Record<Way, (scene: Scene) => Promise<Restartable>>> = {
 
 async function behindSocket(scene: Scene, signal: "SIGTERM" | "SIGKILL"): Promise<Restartable> {
   const daemon = await SocketDaemon.start(scene.port, scene);
-  return { again: () => daemon.restart(signal), kill: () => daemon.kill() };
+  return {
+    again: () => daemon.restart(signal),
+    output: () => daemon.output,
+    kill: () => daemon.kill(),
+  };
 }
 
 async function play(way: Way, times: number, requestsPerSecond: number): Promise<Outcome> {
@@ -142,12 +156,12 @@ async function play(way: Way, times: number, requestsPerSecond: number): Promise
     load.start();
     for (let time = 0; time < times; time++) {
       await daemon.again(time);
-      await load.caughtUp();
-      await sleep(CALM_MS);
+      await load.goneOn(CALM_REQUESTS);
     }
     const report = await load.stop();
     const calls = sts.calls.filter(({ parameters }) => parameters["RoleArn"] === READER);
-    return { ...report, stsCalls: calls.length };
+    const output = daemon.output().slice(-OUTPUT_LENGTH);
+    return { ...report, stsCalls: calls.length, output };
   } finally {
     daemon.kill();
     await sts.close();
@@ -158,7 +172,7 @@ async function play(way: Way, times: number, requestsPerSecond: number): Promise
 async function untilServed(url: string, token: string): Promise<void> {
   const headers = { "X-aws-ec2-metadata-token": token };
   const path = "/latest/meta-data/iam/security-credentials/reader";
-  while ((await request(url, path, { headers })).status !== 200) await sleep(CALM_MS);
+  while ((await request(url, path, { headers })).status !== 200) await sleep(LOOK_MS);
 }
 
 async function isOpen(port: number): Promise<boolean> {

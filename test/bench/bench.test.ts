@@ -9,7 +9,7 @@ import { compared, inTurn } from "./pairs.ts";
 import { atLeast, atMost, below, exactly, isMet, within } from "./row.ts";
 import type { Row } from "./row.ts";
 import { exact, median, percentile, spreadOf } from "./statistics.ts";
-import { json, table } from "./table.ts";
+import { comparison, json, table } from "./table.ts";
 
 const BENCH = fileURLToPath(new URL("bench.ts", import.meta.url));
 
@@ -90,7 +90,7 @@ describe("table", () => {
   ];
 
   it("prints the medians with their spread, the bar, and whether it is met", () => {
-    const [head, , row] = table(measured, "bare node:http").split("\n");
+    const [head, , row] = table(measured).split("\n");
 
     expect(head?.split(/ {2,}/)).toEqual([
       "",
@@ -110,6 +110,17 @@ describe("table", () => {
       ">= 0.6",
       "yes",
     ]);
+  });
+
+  it("of two commits says what has changed: what the middle half of the pairs agrees on", () => {
+    const rows = [
+      { ...ROW, ratio: { median: 0.9, low: 0.8, high: 0.95 } },
+      { ...ROW, ratio: { median: 0.9, low: 0.8, high: 1.1 } },
+    ];
+    const [, , changed, same] = comparison([{ measure: "token", rows }], "ebd042a").split("\n");
+
+    expect(changed).toMatch(/yes$/);
+    expect(same).toMatch(/\)$/);
   });
 
   it("is the same as JSON, with what was broken", () => {

@@ -10,8 +10,9 @@ import { chooseCores } from "./cores.ts";
 import { machineFacts, machineText } from "./machine.ts";
 import { MEASURES } from "./measures.ts";
 import { bundleOf, bundleOfCommit } from "./programs.ts";
+import type { Row } from "./row.ts";
 import { Scene } from "./scene.ts";
-import { json, table } from "./table.ts";
+import { comparison, json, table } from "./table.ts";
 import type { Measured } from "./table.ts";
 
 const FAILED = 1;
@@ -21,7 +22,7 @@ undoAtExit();
 try {
   process.exitCode = await main(parseArguments(process.argv.slice(2), MEASURES));
 } catch (error) {
-  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`bench: ${textOf(error)}\n`);
   process.exitCode = error instanceof UsageError ? USAGE : FAILED;
 }
 
@@ -35,11 +36,18 @@ async function main({ only, json: file, against }: Arguments): Promise<number> {
   for (const { name, run } of MEASURES.filter((one) => only.includes(one.name))) {
     process.stderr.write(`bench: ${name}\n`);
     await using scene = await Scene.open({ program, older, cores });
-    measured.push(await measuredBy(name, () => run(scene)));
+    const one = await measuredBy(name, () => run(scene));
+    measured.push(older === undefined ? one : { ...one, rows: one.rows.map(withoutBar) });
   }
-  process.stdout.write(`\n${table(measured, older?.commit ?? "bare node:http")}`);
+  const text = older === undefined ? table(measured) : comparison(measured, older.commit);
+  process.stdout.write(`\n${text}`);
   if (file !== undefined) await writeFile(file, json(measured, facts));
   return measured.some(({ error }) => error !== undefined) ? FAILED : 0;
+}
+
+/** The bars are for what is compared with the bare server. */
+function withoutBar(row: Row): Row {
+  return { ...row, bar: undefined };
 }
 
 /** What is broken in one does not keep the others from being measured. */
@@ -50,8 +58,15 @@ async function measuredBy(
   try {
     return { measure, rows: await run() };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = textOf(error);
     process.stderr.write(`bench: ${measure} is broken: ${message}\n`);
     return { measure, rows: [], error: message };
   }
+}
+
+/** What went wrong, and what went wrong in consequence. */
+function textOf(error: unknown): string {
+  if (error instanceof SuppressedError)
+    return `${textOf(error.suppressed)}; ${textOf(error.error)}`;
+  return error instanceof Error ? error.message : String(error);
 }

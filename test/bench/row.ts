@@ -25,6 +25,11 @@ export function isMet({ ratio, ours, bar }: Row): boolean | undefined {
   return bar?.isMet((ratio ?? ours).median);
 }
 
+/** Whether the middle half of the pairs says that the two differ, in whichever direction. */
+export function isChanged({ ratio }: Row): boolean | undefined {
+  return ratio && (ratio.low > 1 || ratio.high < 1);
+}
+
 export function atLeast(least: number): Bar {
   return { text: `>= ${least}`, isMet: (figure) => figure >= least };
 }

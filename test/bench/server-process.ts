@@ -12,6 +12,9 @@ const MS_PER_TICK = 10;
 /** Whatever is waited for comes within 30 s, or never. */
 const PATIENCE_MS = 30_000;
 
+/** Of what a server has said, when it has ended. */
+const LAST_LINES = 5;
+
 export class ServerProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #startMs = performance.now();
@@ -73,10 +76,17 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const isRunning = this.#child.exitCode === null && this.#child.signalCode === null;
+    const { exitCode, signalCode } = this.#child;
+    const isRunning = exitCode === null && signalCode === null;
     const ended = isRunning ? once(this.#child, "exit") : undefined;
     this.#owned[Symbol.dispose]();
     await ended;
+    if (isRunning) return;
+    throw new Error(`a server ended by itself (${exitCode ?? signalCode}): ${this.#lastLines()}`);
+  }
+
+  #lastLines(): string {
+    return this.#stderr.split("\n").slice(-LAST_LINES).join("\n");
   }
 
   #proc(name: string): string | undefined {

@@ -1,5 +1,5 @@
 /** @module What is printed: a table for a person, and the same as JSON for a program. */
-import { isMet } from "./row.ts";
+import { isChanged, isMet } from "./row.ts";
 import type { Row } from "./row.ts";
 import type { Spread } from "./statistics.ts";
 
@@ -11,9 +11,39 @@ export interface Measured {
   readonly error?: string | undefined;
 }
 
-export function table(measured: readonly Measured[], baseName: string): string {
-  const head = ["", "unit", baseName, "crossrole", "ratio", "bar", "met"];
-  const lines = [head, ...measured.flatMap(({ rows }) => rows).map(cellsOf)];
+/** With the bars, and whether they are met. */
+export function table(measured: readonly Measured[]): string {
+  return tableOf(measured, ["bare node:http", "crossrole", "ratio", "bar", "met"], (row) => [
+    row.bar?.text ?? "",
+    yesOr("NO", isMet(row)),
+  ]);
+}
+
+/** With no bars, which are for the bare server, but whether a row differs from the `older` commit's. */
+export function comparison(measured: readonly Measured[], older: string): string {
+  return tableOf(measured, [older, "this tree", "new/old", "", "changed"], (row) => [
+    "",
+    yesOr("", isChanged(row)),
+  ]);
+}
+
+function yesOr(no: string, answer: boolean | undefined): string {
+  if (answer === undefined) return "";
+  return answer ? "yes" : no;
+}
+
+type Verdict = (row: Row) => readonly string[];
+
+function tableOf(
+  measured: readonly Measured[],
+  columns: readonly string[],
+  verdict: Verdict,
+): string {
+  const head = ["", "unit", ...columns];
+  const lines = [
+    head,
+    ...measured.flatMap(({ rows }) => rows).map((row) => [...cellsOf(row), ...verdict(row)]),
+  ];
   const widths = head.map((_, column) =>
     Math.max(...lines.map((line) => line[column]?.length ?? 0)),
   );
@@ -24,17 +54,13 @@ export function table(measured: readonly Measured[], baseName: string): string {
   return `${text.map((line) => line.trimEnd()).join("\n")}\n`;
 }
 
-function cellsOf(row: Row): readonly string[] {
-  const { what, unit, digits, base, ours, ratio, bar } = row;
-  const met = isMet(row);
+function cellsOf({ what, unit, digits, base, ours, ratio }: Row): readonly string[] {
   return [
     what,
     unit,
     base === undefined ? "" : shown(base, digits),
     shown(ours, digits),
     ratio === undefined ? "" : shown(ratio, 2),
-    bar?.text ?? "",
-    met === undefined ? "" : met ? "yes" : "NO",
   ];
 }
 

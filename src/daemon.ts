@@ -179,15 +179,9 @@ export class Daemon {
     this.#targets = targets;
     pods.take();
     this.#retain(config);
-    if (isStart) this.#settling = setTimeout(() => this.#warmAll(), SETTLE_MS);
-    else this.#warmAll();
+    this.#settling = setTimeout(() => this.#warmAll(), isStart ? SETTLE_MS : 0);
     this.#observer.reloaded();
     await closeGone();
-  }
-
-  #warmAll(): void {
-    for (const { roles } of this.#targets.values())
-      for (const role of roles.values()) this.#warm(role);
   }
 
   /** Opens what is new, which answers from its first connection on; what was there stays as it was. */
@@ -283,14 +277,14 @@ export class Daemon {
     await warmUp(sessions, (session, hold) => this.#cache.get(session, hold));
   }
 
-  /** Somebody will ask soon: the role is assumed before they do, once the listeners answer. */
-  #warm({ session }: RoleOf): void {
-    // Later: the first call loads the SDK, and while that is read nobody is answered.
-    setImmediate(() => {
-      this.#obtain(session).catch(() => {
-        // In the log already; whoever asks is told so, and it is tried again.
-      });
-    });
+  /** Somebody will ask soon: every role is assumed before they do. */
+  #warmAll(): void {
+    for (const { roles } of this.#targets.values())
+      for (const { session } of roles.values()) {
+        this.#obtain(session).catch(() => {
+          // In the log already; whoever asks is told so, and it is tried again.
+        });
+      }
   }
 
   async #obtain(session: RoleSession): Promise<void> {

@@ -31,7 +31,8 @@ export class Sandboxes {
   /** What was there when every pod's address was known; nothing until that was so. */
   #explained: ReadonlySet<string> = new Set();
   #isBlind = false;
-  #unexplainedSinceMs: number | undefined;
+  /** Since when each device is there that no pod explains. */
+  #unexplained: ReadonlyMap<string, number> = new Map();
   #reading:
     | { readonly atMs: number; readonly devices: ReadonlySet<string> | undefined }
     | undefined;
@@ -47,7 +48,7 @@ export class Sandboxes {
   told(): void {
     if (!this.#isAllKnown()) return;
     const devices = this.#read();
-    if (devices !== undefined) this.#explain(devices);
+    if (devices !== undefined) this.#explain(devices, devices);
   }
 
   /**
@@ -59,29 +60,36 @@ export class Sandboxes {
     const isOld = this.#reading === undefined || monotonicMs() - this.#reading.atMs > READING_MS;
     const devices = isOld ? this.#read() : this.#reading?.devices;
     if (devices === undefined || this.#isBlind) return undefined;
-    if (this.#newAmong(devices) === 0) return true;
-    this.#unexplainedSinceMs ??= monotonicMs();
-    const isNobodys = monotonicMs() - this.#unexplainedSinceMs > UNEXPLAINED_MS;
-    if (isNobodys && this.#isAllKnown()) this.#explain(devices);
+    this.#noteUnexplained(devices);
+    if (this.#unexplained.size === 0) return true;
+    // Each for itself: one that has just come may be that of a pod.
+    const isNobodys = (sinceMs = Infinity) => monotonicMs() - sinceMs > UNEXPLAINED_MS;
+    const isExplained = (device: string) =>
+      this.#explained.has(device) || isNobodys(this.#unexplained.get(device));
+    const explained = new Set([...devices].filter((device) => isExplained(device)));
+    const hasNobodys = devices.size - explained.size < this.#unexplained.size;
+    if (hasNobodys && this.#isAllKnown()) this.#explain(devices, explained);
     return false;
   }
 
-  #explain(devices: ReadonlySet<string>): void {
+  #noteUnexplained(devices: ReadonlySet<string>): void {
+    const nowMs = this.#options.monotonicMs();
+    const before = this.#unexplained;
+    const unexplained = [...devices].filter((device) => !this.#explained.has(device));
+    this.#unexplained = new Map(
+      unexplained.map((device) => [device, before.get(device) ?? nowMs] as const),
+    );
+  }
+
+  #explain(all: ReadonlySet<string>, explained: ReadonlySet<string>): void {
     // IPVLAN and its like leave no device of a pod on the node: there they vouch for nothing.
-    this.#isBlind = !this.#hasOneEach(devices);
-    this.#explained = devices;
-    this.#unexplainedSinceMs = undefined;
+    this.#isBlind = !this.#hasOneEach(all);
+    this.#explained = explained;
   }
 
   #isAllKnown(): boolean {
     const { index, isCurrent, now } = this.#options;
     return index.synced && isCurrent() && !hasStarting(index, now());
-  }
-
-  #newAmong(devices: ReadonlySet<string>): number {
-    let count = 0;
-    for (const device of devices) if (!this.#explained.has(device)) count++;
-    return count;
   }
 
   /** Besides the loopback device. */

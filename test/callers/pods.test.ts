@@ -277,6 +277,19 @@ describe("the node's devices", () => {
     expect(all.identify(peer())).toMatchObject({ uid: "uid-1" });
   });
 
+  it("that have just come are a pod's, though another has been nobody's for two minutes", async () => {
+    const all = settled();
+    devices?.add("4 docker0");
+    vi.advanceTimersByTime(101);
+    expect(await asked(all.identify(peer()))).toBe("uid-1");
+    vi.advanceTimersByTime(121_000);
+    devices?.add("5 veth2");
+    isApiUp = false;
+
+    expect(await asked(all.identify(peer()))).toBe("ERR_CALLER_PENDING");
+    expect(all.identify(peer())).toBeInstanceOf(Promise);
+  });
+
   it("say nothing where the network makes fewer of them than there are pods", async () => {
     devices = new Set(["1 lo"]);
     const all = callers();

@@ -28,7 +28,10 @@ export async function herdRows(scene: Scene): Promise<readonly Row[]> {
   const { sts } = scene;
   const names = roleNames(ROLES);
   // Two roles, because one alone would be another kind of listener.
-  const path = await scene.writeConfig("herd", configOf(scene, ["first", "second"], LISTENERS));
+  const path = await scene.writeConfig(
+    "herd",
+    configOf(scene, ["first", "second"], { listeners: LISTENERS }),
+  );
   using loader = scene.loader();
   await using daemon = scene.crossrole(path, { isPinned: true });
   const ports = await daemon.ports(LISTENERS);
@@ -38,7 +41,7 @@ export async function herdRows(scene: Scene): Promise<readonly Row[]> {
   await loader.run("open", { group: "herd", ports, connections: REQUESTS, request });
   const before = sts.calls.length;
   sts.fault({ kind: "delay", ms: STS_MS });
-  await scene.writeConfig("herd", configOf(scene, names, LISTENERS));
+  await scene.writeConfig("herd", configOf(scene, names, { listeners: LISTENERS }));
   daemon.signal("SIGHUP");
   await daemon.logged("configuration taken over");
   const outcomes = await loader.run("allAtOnce", { group: "herd", requests });

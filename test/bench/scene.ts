@@ -126,7 +126,14 @@ export function roleArn(name: string): string {
  * A configuration in which `listeners` listeners each serve all of `names`, and STS allows it. With
  * all that a daemon has: callers are checked, and metrics are to be had.
  */
-export function configOf({ sts }: Scene, names: readonly string[], listeners = 1): object {
+export function configOf(
+  { sts }: Scene,
+  names: readonly string[],
+  {
+    listeners = 1,
+    listener = {},
+  }: { readonly listeners?: number; readonly listener?: object } = {},
+): object {
   for (const name of names) sts.addRole({ arn: roleArn(name) });
   const [only] = names;
   // One role has a listener to itself, as most have.
@@ -135,7 +142,11 @@ export function configOf({ sts }: Scene, names: readonly string[], listeners = 1
     region: "eu-west-1",
     sts: { endpoint: sts.url, callsPerSecond: 1000, burst: 1000 },
     roles: Object.fromEntries(names.map((name) => [name, roleOf(name)])),
-    listeners: Array.from({ length: listeners }, () => ({ address: "127.0.0.1:0", ...served })),
+    listeners: Array.from({ length: listeners }, () => ({
+      address: "127.0.0.1:0",
+      ...served,
+      ...listener,
+    })),
     operations: { address: "127.0.0.1:0" },
   };
 }

@@ -37,9 +37,9 @@ export interface WarmPair extends AsyncDisposable {
 }
 
 /** Both on one processor, and the load on another, where there are two. */
-export async function startWarmPair(scene: Scene): Promise<WarmPair> {
+export async function startWarmPair(scene: Scene, listener: object = {}): Promise<WarmPair> {
   await using stack = new AsyncDisposableStack();
-  const config = await scene.writeConfig("warm", configOf(scene, [ROLE]));
+  const config = await scene.writeConfig("warm", configOf(scene, [ROLE], { listener }));
   const ours = await asked("ours", stack.use(scene.crossrole(config, { isPinned: true })));
   const answers = bareAnswersOf(ours);
   const base = await asked("base", stack.use(scene.base(config, answers, { isPinned: true })));

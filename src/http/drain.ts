@@ -9,10 +9,10 @@ import { isAwaited } from "./connections.ts";
 /** How long a drain may take: 3 seconds. */
 const DRAIN_MS = 3_000;
 
-/** How much of that those have who are connected when it begins, and until when others are answered too. */
-const LINGER_MS = 2_000;
+/** How long others are answered too, while those are who are connected when it begins. */
+const LINGER_MS = 1_000;
 
-/** How often idle connections are looked at. A request that is on its way at the beginning arrives before the first look. */
+/** How often idle connections are looked at. */
 const LOOK_MS = 50;
 
 /**
@@ -21,14 +21,33 @@ const LOOK_MS = 50;
  */
 const RESTED_MS = 500;
 
+/** What of its rest is looked at in any case. A request that is on its way at the beginning arrives before. */
+const WATCHED_MS = 100;
+
+/** A client that has connected is about to ask, and may be held up for longer by a busy machine. */
+const UNUSED_MS = 2_000;
+
 /** How long connections may still arrive while the kernel's queue is emptied. */
 const QUEUE_MS = 500;
 /** A turn of the event loop in which nothing has happened takes no longer. */
 const EMPTY_TURN_MS = 0.05;
 
+/**
+ * Who else has connections of the same address: nobody; another socket (reusePort), which the kernel
+ * gives those that come later; or a holder of this very socket, whose next process finds what waits in
+ * its queue, once this one has ended.
+ */
+export type Others = "none" | "beside" | "behind";
+
 interface Connection {
+  isUnused: boolean;
   /** When it was opened, a request arrived, or the last answer was on its way. */
   usedMs: number;
+  /**
+   * How long it has rested while a drain was looking. Not by the clock: when the machine holds up this
+   * process, it holds up the client too, who is then about to go on.
+   */
+  restedMs: number;
   bytesRead: number;
 }
 
@@ -50,26 +69,21 @@ export class Drain {
   }
 
   /**
-   * Lets every connection end with its next answer, stops accepting, and gives the socket back.
-   *
-   * When nobody else holds it, nobody else may be there to answer: whoever comes is answered too, as long
-   * as the connections last that are open now. Otherwise they are left to the next process, which waits
-   * for this one to end.
-   *
-   * @param isShared whether somebody else holds the listening socket too: what waits in its queue is theirs
+   * Lets every connection end with its next answer, stops accepting, and gives the socket back. Whoever
+   * comes is left to others; when there are none, they are answered for as long as somebody else is.
    */
-  async close(isShared: boolean): Promise<void> {
+  async close(others: Others): Promise<void> {
     const startedMs = performance.now();
-    this.#begin();
-    if (!isShared) {
+    this.#begin(others);
+    if (others === "none") {
       const present = [...this.#connections.keys()];
       await this.#ended(
         () => present.some((one) => this.#connections.has(one)),
         startedMs + LINGER_MS,
       );
-      // The kernel resets whatever waits in the queue of a socket that is closed.
-      await this.#emptyQueue();
     }
+    // The kernel resets whatever waits in the queue of a socket that nobody holds.
+    if (others !== "behind") await this.#emptyQueue();
     const closed = new Promise<void>((resolve) => {
       // Not the close of http.Server: that one cuts idle connections, a request on its way or not.
       NetServer.prototype.close.call(this.#server, () => resolve());
@@ -82,7 +96,7 @@ export class Drain {
 
   /** Ends every connection, old and new, but keeps the listening socket. */
   async pause(): Promise<void> {
-    this.#begin();
+    this.#begin("behind");
     await this.#allEnded(performance.now());
     this.#phase = "paused";
   }
@@ -92,11 +106,15 @@ export class Drain {
     this.#phase = "open";
   }
 
-  #begin(): void {
+  #begin(others: Others): void {
     this.#phase = "draining";
+    const nowMs = performance.now();
     for (const [socket, connection] of this.#connections) {
       endWithAnswer(socket);
       connection.bytesRead = socket.bytesRead;
+      // Beside another socket nobody waits for the end of this one, and each is watched for all of its rest.
+      const restedMs = others === "beside" ? 0 : nowMs - connection.usedMs;
+      connection.restedMs = Math.min(restedMs, longestRestMs(connection) - WATCHED_MS);
     }
   }
 
@@ -107,7 +125,12 @@ export class Drain {
       return;
     }
     if (this.#phase === "draining") endWithAnswer(socket);
-    this.#connections.set(socket, { usedMs: performance.now(), bytesRead: 0 });
+    this.#connections.set(socket, {
+      isUnused: true,
+      usedMs: performance.now(),
+      restedMs: 0,
+      bytesRead: 0,
+    });
     socket.once("close", () => this.#connections.delete(socket));
   }
 
@@ -137,9 +160,14 @@ export class Drain {
   async #ended(areLeft: () => boolean, endMs: number): Promise<void> {
     while (areLeft() && performance.now() < endMs) {
       await sleep(LOOK_MS);
-      // Behind whatever the sockets have to say in this turn: what has arrived is no longer in the kernel.
-      await nextTurn();
-      for (const [socket, connection] of this.#connections) {
+      // More may come while it is gone through.
+      const present = [...this.#connections];
+      for (const [socket, connection] of present) {
+        if (performance.now() >= endMs) return;
+        connection.restedMs += LOOK_MS;
+        if (!hasRested(socket, connection)) continue;
+        // Each behind a look into the kernel of its own: a client uses many at once when it has been held up.
+        await nextTurn();
         if (hasRested(socket, connection)) socket.destroy();
       }
     }
@@ -147,13 +175,20 @@ export class Drain {
 
   #used(socket: Socket): void {
     const connection = this.#connections.get(socket);
-    if (connection !== undefined) connection.usedMs = performance.now();
+    if (connection === undefined) return;
+    connection.isUnused = false;
+    connection.usedMs = performance.now();
+    connection.restedMs = 0;
   }
 }
 
 function hasRested(socket: Socket, connection: Connection): boolean {
   const isMoving = socket.bytesRead !== connection.bytesRead;
   connection.bytesRead = socket.bytesRead;
-  if (isMoving || isAwaited(socket)) return false;
-  return performance.now() - connection.usedMs >= RESTED_MS;
+  if (isMoving || isAwaited(socket)) connection.restedMs = 0;
+  return connection.restedMs >= longestRestMs(connection);
+}
+
+function longestRestMs({ isUnused }: Connection): number {
+  return isUnused ? UNUSED_MS : RESTED_MS;
 }

@@ -9,6 +9,7 @@ import type { OnRefused } from "./answer.ts";
 import { bind } from "./bind.ts";
 import { boundConnections, boundPipelining } from "./connections.ts";
 import { Drain } from "./drain.ts";
+import type { Others } from "./drain.ts";
 import { bracketed, ownHosts, refusalOf } from "./guard.ts";
 import { adopt } from "./inherited.ts";
 import type { InheritedServer, InheritedSocket } from "./inherited.ts";
@@ -51,8 +52,8 @@ export interface RunningListener {
   readonly isInherited: boolean;
   /**
    * Lets every connection end with its next answer, which says `Connection: close`: 3 s at most. One that
-   * nobody uses is closed. Whoever comes meanwhile is answered, or left to the process that follows at an
-   * inherited socket.
+   * nobody uses is closed. Whoever comes meanwhile is left to another process of the address, and answered
+   * when there is none.
    */
   close(): Promise<void>;
   /**
@@ -68,7 +69,8 @@ export async function listen(options: ListenOptions): Promise<RunningListener> {
   const server = createLimitedServer();
   const drain = answerWith(server, options);
   const { port } = await bind(server, options);
-  return runningListener({ host: options.host, port }, drain, false);
+  const others = options.reusePort === true ? "beside" : "none";
+  return runningListener({ host: options.host, port }, drain, others);
 }
 
 /** A server on a socket that was passed on; its handlers come with {@link listenInherited}, before anything else. */
@@ -80,20 +82,20 @@ export function listenInherited(
   { server, port }: InheritedServer,
   options: ListenOptions,
 ): RunningListener {
-  return runningListener({ host: options.host, port }, answerWith(server, options), true);
+  return runningListener({ host: options.host, port }, answerWith(server, options), "behind");
 }
 
 function runningListener(
   { host, port }: { readonly host: string; readonly port: number },
   drain: Drain,
-  isInherited: boolean,
+  others: Others,
 ): RunningListener {
   return {
     host,
     port,
     url: `http://${bracketed(host)}:${port}`,
-    isInherited,
-    close: () => drain.close(isInherited),
+    isInherited: others === "behind",
+    close: () => drain.close(others),
     pause: () => drain.pause(),
     resume: () => drain.resume(),
   };

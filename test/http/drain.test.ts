@@ -55,7 +55,7 @@ async function untilHeld(count: number): Promise<void> {
 
 /** Whatever has happened so far was `ms` ago. */
 function makeOld(ms: number): void {
-  vi.useFakeTimers({ toFake: ["performance"] });
+  if (!vi.isFakeTimers()) vi.useFakeTimers({ toFake: ["performance"] });
   vi.advanceTimersByTime(ms);
 }
 
@@ -102,9 +102,9 @@ describe("a listener that closes", () => {
   });
 
   it("answers whoever comes while a connection is in use: nobody else may be there yet", async () => {
+    const idle = await connected();
     const asked = ask(false, "/held");
     await untilHeld(1);
-    const idle = await connected();
     makeOld(10_000);
     const closing = listener.close();
     await readAll(idle);
@@ -120,9 +120,9 @@ describe("a listener that closes", () => {
 
   it("keeps a connection whose answer was long in coming: it has only just been used", async () => {
     const agent = keepingAgent();
+    const idle = await connected();
     const asked = ask(agent, "/held");
     await untilHeld(1);
-    const idle = await connected();
     makeOld(10_000);
     for (const response of held.splice(0)) send(response, { status: 200, body: "late" });
     await asked;
@@ -130,6 +130,21 @@ describe("a listener that closes", () => {
     await readAll(idle);
 
     expect(await ask(agent)).toMatchObject({ status: 200, connection: "close" });
+    await closing;
+  });
+
+  it("answers a connection that was made a while ago, and whose client has been held up since", async () => {
+    const idle = await connected();
+    await ask(false);
+    makeOld(10_000);
+    const socket = await connected();
+    await ask(false);
+    makeOld(1_000);
+    const closing = listener.close();
+    await readAll(idle);
+    socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+
+    expect(await readAll(socket)).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     await closing;
   });
 
@@ -197,7 +212,7 @@ describe("a listener that closes while another process holds its socket too", ()
     const { port } = server.address() as AddressInfo;
     const asked = ask(keepingAgent(), "/", port);
     await untilHeld(1);
-    const closing = drain.close(true);
+    const closing = drain.close("behind");
 
     // Here it is held by nobody else: what waits for that process is refused.
     await expect(ask(false, "/", port)).rejects.toThrow("ECONNREFUSED");

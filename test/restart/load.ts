@@ -65,6 +65,7 @@ export class Load {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: KEPT_CONNECTIONS });
   readonly #pending = new Set<Promise<void>>();
   #answered = 0;
+  #looked: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: LoadOptions) {
@@ -133,10 +134,18 @@ export class Load {
     );
   }
 
+  /**
+   * Clients look whether a kept connection is still open right before they use it. A busy event loop
+   * would have looked some requests ago: each has a turn of it to itself.
+   */
+  async #look(): Promise<void> {
+    this.#looked = this.#looked.then(() => nextTurn());
+    await this.#looked;
+  }
+
   /** What is wrong with the answer. @throws when there is none. */
   async #send({ method, path, check }: Wanted, agent: Agent | false): Promise<string | undefined> {
-    // Clients look whether a kept connection is still open before they use it. A busy event loop would not.
-    await nextTurn();
+    await this.#look();
     const { url, token } = this.#options;
     const { hostname: host, port } = new URL(url);
     const headers = {

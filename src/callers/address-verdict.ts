@@ -52,18 +52,17 @@ export function verdictOf(
 }
 
 /**
- * Whether a pod is starting that may have been given any address. One that has not got anywhere for
- * long does not count: a neighbour's mistake must not put everybody in doubt for days.
+ * Whether a pod is starting that may have been given any address, however long it has taken: one that
+ * waits for a Secret starts the moment somebody makes it.
+ *
+ * @param youngerThanMs counts only pods that have been known for less. Default: all.
  */
-export function hasStarting(index: PodIndex, nowMs: number): boolean {
+export function hasStarting(index: PodIndex, nowMs: number, youngerThanMs = Infinity): boolean {
   for (const pod of index.pods()) {
-    if (isStarting(pod, nowMs) && nowMs - index.seenMs(pod.uid) < STUCK_MS) return true;
+    if (isStarting(pod, nowMs) && nowMs - index.seenMs(pod.uid) < youngerThanMs) return true;
   }
   return false;
 }
-
-/** After so long a pod without an address is stuck: 5 minutes. */
-const STUCK_MS = 300_000;
 
 /** `namespace/name`, for words. */
 export function nameOf({ namespace, name }: Pick<Pod, "namespace" | "name">): string {

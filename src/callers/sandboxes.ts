@@ -12,6 +12,12 @@ const READING_MS = 100;
 /** A device that no pod explains for so long is none of a pod's: watches that tell nothing are over by then. */
 const UNEXPLAINED_MS = 120_000;
 
+/**
+ * After so long a pod without an address is stuck. It must not put everybody in doubt for days: a device
+ * that is there for {@link UNEXPLAINED_MS} is not its own, or the watch would have told its address.
+ */
+const STUCK_MS = 300_000;
+
 export interface SandboxesOptions {
   readonly index: PodIndex;
   /** Whether the index is told of every change as it happens. */
@@ -46,7 +52,7 @@ export class Sandboxes {
    * every device is that of a pod whose address is known.
    */
   told(): void {
-    if (!this.#isAllKnown()) return;
+    if (!this.#isAllKnown(Infinity)) return;
     const devices = this.#read();
     if (devices !== undefined) this.#explain(devices, devices);
   }
@@ -68,7 +74,7 @@ export class Sandboxes {
       this.#explained.has(device) || isNobodys(this.#unexplained.get(device));
     const explained = new Set([...devices].filter((device) => isExplained(device)));
     const hasNobodys = devices.size - explained.size < this.#unexplained.size;
-    if (hasNobodys && this.#isAllKnown()) this.#explain(devices, explained);
+    if (hasNobodys && this.#isAllKnown(STUCK_MS)) this.#explain(devices, explained);
     return false;
   }
 
@@ -87,9 +93,10 @@ export class Sandboxes {
     this.#explained = explained;
   }
 
-  #isAllKnown(): boolean {
+  /** Whether every pod has an address but those that have had none for `stuckMs`. */
+  #isAllKnown(stuckMs: number): boolean {
     const { index, isCurrent, now } = this.#options;
-    return index.synced && isCurrent() && !hasStarting(index, now());
+    return index.synced && isCurrent() && !hasStarting(index, now(), stuckMs);
   }
 
   /** Besides the loopback device. */

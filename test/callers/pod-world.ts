@@ -16,6 +16,8 @@ interface Being {
   address: string | undefined;
   /** How many events a watch had to have told before its sandbox could be made. */
   boundAt: number;
+  /** When its sandbox can be made at the earliest: some wait for long. */
+  readonly readyMs: number;
 }
 
 interface Connection {
@@ -32,8 +34,8 @@ const GRACE_MS = 30_000;
 /** Longer than a caller waits. */
 const WAIT_MS = 800;
 const TICK_MS = 100;
-/** A pod that has been known for so long without an address gets none any more. */
-const STUCK_MS = 240_000;
+/** How long it may be quiet: longer than any pod takes that does not wait for something, a Secret say. */
+const LONG_MS = 310_000;
 
 /**
  * What the model takes for granted, and nothing more: a pod is bound before its sandbox is made, and
@@ -88,6 +90,7 @@ export class PodWorld {
       ...repeat(() => this.#regain(), this.#contact === "current" ? 0 : 2),
       ...this.#rarely(() => this.#relist()),
       ...this.#rarely(() => this.#restart()),
+      ...this.#rarely(() => this.#rest()),
     ]);
     kind?.();
   }
@@ -200,18 +203,18 @@ export class PodWorld {
       annotations: {},
     };
     this.#tell("applied", pod, false);
-    const being: Being = { pod, phase: "bound", address: undefined, boundAt: this.#count };
+    const waitMs = this.#random() < 0.1 ? LONG_MS : 0;
+    const readyMs = this.nowMs + waitMs;
+    const being: Being = { pod, phase: "bound", address: undefined, boundAt: this.#count, readyMs };
     this.#beings.set(pod.uid, being);
   }
 
   #makeSandbox(): void {
     const taken = new Set([...this.#beings.values()].map(({ address }) => address));
     const [address] = this.#pick(ADDRESSES.filter((one) => !taken.has(one)));
-    const isTold = ({ boundAt, pod }: Being) => {
-      if (this.#index.get(pod.uid) !== undefined && this.#isStuck(pod)) return false;
-      return this.#contact !== "current" || this.#hasTold(boundAt);
-    };
-    const [being] = this.#pick(this.#in("bound").filter(isTold));
+    const canStart = ({ boundAt, readyMs }: Being) =>
+      readyMs <= this.nowMs && (this.#contact !== "current" || this.#hasTold(boundAt));
+    const [being] = this.#pick(this.#in("bound").filter(canStart));
     if (being === undefined || address === undefined) return;
     being.address = address;
     being.phase = "running";
@@ -222,23 +225,23 @@ export class PodWorld {
 
   #tellAddress(): void {
     const [being] = this.#pick(this.#in("running"));
-    if (being?.address === undefined) return;
+    if (being !== undefined) this.#toldAddress(being);
+  }
+
+  #toldAddress(being: Being): void {
+    if (being.address === undefined) return;
     being.phase = "told";
     this.#update(being, { addresses: [being.address] }, false);
   }
 
   /** By deletion, or by having done its work. */
   #beginToEnd(): void {
-    const stuck = this.#in("bound").filter(({ pod }) => this.#isStuck(pod));
-    const [being] = this.#pick([...this.#in("told"), ...this.#in("running"), ...stuck]);
+    const waiting = this.#in("bound").filter(() => this.#random() < 0.02);
+    const [being] = this.#pick([...this.#in("told"), ...this.#in("running"), ...waiting]);
     if (being === undefined) return;
     being.phase = "ending";
     const end = this.#random() < 0.3 ? { finished: true } : { deletionMs: this.nowMs + GRACE_MS };
     this.#update(being, end, true);
-  }
-
-  #isStuck({ uid }: Pod): boolean {
-    return this.nowMs - this.#index.seenMs(uid) >= STUCK_MS;
   }
 
   /** Its sandbox goes, and later on the API server lets go of it; or at once. */
@@ -319,6 +322,14 @@ export class PodWorld {
     this.#delivered = 0;
     this.#index.apply({ type: "replaced", pods: this.#known() });
     this.#sandboxes.told();
+  }
+
+  /** For long nothing happens: by its end the kubelet has told all addresses, and a watch that tells nothing is over. */
+  #rest(): void {
+    for (const being of this.#in("running")) this.#toldAddress(being);
+    if (this.#contact === "frozen") this.#contact = "behind";
+    while (this.#contact === "current" && this.#delivered < this.#events.length) this.#deliverOne();
+    this.nowMs += LONG_MS;
   }
 
   #restart(): void {

@@ -7,7 +7,7 @@ import type { Observer } from "./operations/observer.ts";
 import { assumeRoleWith } from "./sts/assume-role.ts";
 import { loadBaseWith } from "./sts/base-credentials.ts";
 import type { BaseOptions } from "./sts/base-credentials.ts";
-import { createSts } from "./sts/sts-client.ts";
+import { connectSts } from "./sts/sts-client.ts";
 import { assumeRoleOfPodWith } from "./sts/web-identity.ts";
 
 export interface CredentialServiceOptions {
@@ -21,17 +21,23 @@ export interface CredentialServiceOptions {
   readonly onEvent?: ((event: CredentialEvent) => void) | undefined;
 }
 
-export function createCredentialCache({
+export interface CredentialService {
+  readonly cache: CredentialCache;
+  /** Cancels every call and renewal, and closes the connections to STS. */
+  readonly close: () => void;
+}
+
+export function createCredentialService({
   config,
   environment,
   observer,
   identityToken = withoutPods,
   onEvent,
-}: CredentialServiceOptions): CredentialCache {
+}: CredentialServiceOptions): CredentialService {
   const { endpoint, callsPerSecond, burst } = config.sts;
   const { onSkew, onStsCall: onCall } = observer;
-  const callSts = createSts({ endpoint, onSkew, onCall });
-  return new CredentialCache({
+  const { callSts, close } = connectSts({ endpoint, onSkew, onCall });
+  const cache = new CredentialCache({
     assumeRole: assumeRoleWith(callSts),
     assumeRoleOfPod: assumeRoleOfPodWith(callSts, identityToken),
     loadBase: loadBaseWith({ callSts, environment }),
@@ -44,6 +50,13 @@ export function createCredentialCache({
     callsPerSecond,
     burst,
   });
+  return {
+    cache,
+    close: () => {
+      cache.close();
+      close();
+    },
+  };
 }
 
 function withoutPods(): Promise<never> {

@@ -5,8 +5,8 @@ import type { AttestPod } from "./callers/proc-attest.ts";
 import { resolveUsers } from "./callers/users.ts";
 import type { Config } from "./config/types.ts";
 import { AuthorizationTokens } from "./container/authorization.ts";
-import { createCredentialCache } from "./credential-service.ts";
-import type { CredentialCache } from "./credentials/cache.ts";
+import { createCredentialService } from "./credential-service.ts";
+import type { CredentialService } from "./credential-service.ts";
 import { daemonView } from "./daemon-view.ts";
 import type { RoleSession, TemporaryCredentials } from "./credentials/types.ts";
 import { messageOf } from "./errors.ts";
@@ -73,7 +73,7 @@ export class Daemon {
   readonly #options: DaemonOptions;
   readonly #state: SavedState;
   readonly #observer: Observer;
-  readonly #cache: CredentialCache;
+  readonly #credentials: CredentialService;
   readonly #authorization: AuthorizationTokens;
   readonly #listeners: ListenerSet;
   readonly #pods: PodServiceHolder;
@@ -94,7 +94,7 @@ export class Daemon {
       obtain: (session) => this.#obtain(session),
       onEnded: () => this.#retain(this.#config),
     });
-    this.#cache = createCredentialCache({
+    this.#credentials = createCredentialService({
       ...options,
       observer,
       identityToken: this.#pods.identityToken,
@@ -103,8 +103,8 @@ export class Daemon {
         this.#pods.onCredentialEvent(event);
       },
     });
-    this.#cache.restore(state.sessions);
-    state.expire(() => this.#cache.restore([]));
+    this.#credentials.cache.restore(state.sessions);
+    state.expire(() => this.#credentials.cache.restore([]));
     this.#authorization = new AuthorizationTokens((error) => {
       options.log.warn("authorization token not rotated", { reason: messageOf(error) });
     });
@@ -112,7 +112,7 @@ export class Daemon {
       daemonView({
         ...options,
         config: () => this.#config,
-        cache: this.#cache,
+        cache: this.#credentials.cache,
         targets: () => this.#targets,
         running: () => this.#listeners.running,
         pods: this.#pods,
@@ -146,7 +146,7 @@ export class Daemon {
    */
   async credentials(name: string): Promise<TemporaryCredentials> {
     const { session } = this.#roleOf(name, this.#config);
-    return await this.#cache.get(session, { holdMs: Infinity });
+    return await this.#credentials.cache.get(session, { holdMs: Infinity });
   }
 
   /** The region that clients are told: the configuration's, else the one of the AWS profile. */
@@ -211,7 +211,7 @@ export class Daemon {
     await this.#listeners.close();
     this.#authorization.close();
     this.#pods.close();
-    this.#cache.close();
+    this.#credentials.close();
     await this.#state.close();
   }
 
@@ -256,7 +256,7 @@ export class Daemon {
       target: () => this.#targets.get(key),
       identify: identifyLocalUser(() => this.#targets.get(key)?.allowed ?? NOBODY, socketTables),
       pods: () => this.#pods.current,
-      credentialsFor: (session, hold) => this.#cache.get(session, hold),
+      credentialsFor: (session, hold) => this.#credentials.cache.get(session, hold),
       tokenKeys: this.#state.tokenKeys,
       isAuthorized: (name, presented) => this.#authorization.isAuthorized(name, presented),
       listener: key,
@@ -274,7 +274,7 @@ export class Daemon {
     const sessions: RoleSession[] = [];
     for (const { roles } of targets.values())
       for (const { session } of roles.values()) sessions.push(session);
-    await warmUp(sessions, (session, hold) => this.#cache.get(session, hold));
+    await warmUp(sessions, (session, hold) => this.#credentials.cache.get(session, hold));
   }
 
   /** Somebody will ask soon: every role is assumed before they do. */
@@ -288,13 +288,13 @@ export class Daemon {
   }
 
   async #obtain(session: RoleSession): Promise<void> {
-    await this.#cache.get(session, { holdMs: Infinity });
+    await this.#credentials.cache.get(session, { holdMs: Infinity });
   }
 
   /** Keeps the sessions of the configuration's roles and of the pods that live, and lets go of all others. */
   #retain(config: Config): void {
     const configured = [...config.roles.keys()].map((name) => this.#roleOf(name, config).session);
-    this.#cache.retain([...configured, ...(this.#pods.current?.sessions() ?? [])]);
+    this.#credentials.cache.retain([...configured, ...(this.#pods.current?.sessions() ?? [])]);
   }
 
   #roleOf(roleName: string, config: Config): RoleOf {

@@ -96,11 +96,15 @@ export async function startCrossrole(options: RoleOptions | ConfigOptions): Prom
     socketTables,
     log: createLog(onLog === undefined ? "silent" : "info", { write: onLog ?? (() => undefined) }),
   });
+  const close = async () => {
+    await daemon.close();
+    await socketTables?.close();
+  };
   try {
     await warm(daemon, role.name);
-    return await served(daemon, { token, protocol, environment });
+    return await served(daemon, { token, protocol, environment, close });
   } catch (error) {
-    await daemon.close();
+    await close();
     throw error;
   }
 }
@@ -134,9 +138,13 @@ interface Way {
   readonly token: string;
   readonly protocol: "imds" | "container";
   readonly environment: Environment;
+  readonly close: () => Promise<void>;
 }
 
-async function served(daemon: Daemon, { token, protocol, environment }: Way): Promise<Crossrole> {
+async function served(
+  daemon: Daemon,
+  { token, protocol, environment, close }: Way,
+): Promise<Crossrole> {
   const [only] = daemon.served;
   if (only === undefined) throw new TypeError("a child has one listener");
   const env = childEnvironment(environment, {
@@ -148,6 +156,5 @@ async function served(daemon: Daemon, { token, protocol, environment }: Way): Pr
     keepAwsFiles: false,
     emptyFile: devNull,
   });
-  const close = () => daemon.close();
   return { url: only.url, env, close, [Symbol.asyncDispose]: close };
 }

@@ -12,23 +12,30 @@ import type { SocketTables } from "./socket-table.ts";
 const PIECE_BYTES = 4_096;
 const MAX_PIECES = 16;
 
+/** Reads the tables, until it is closed. */
+export type ProcSocketTables = ReadSocketTables & {
+  /** Ends the thread. */
+  readonly close: () => Promise<void>;
+};
+
 /**
  * The kernel's tables, or undefined on a platform that has none (macOS).
  *
  * One reading at a time: connections that arrive during one share the next, so that a thousand of
  * them cost two.
  */
-export async function procSocketTables(): Promise<ReadSocketTables | undefined> {
+export async function procSocketTables(): Promise<ProcSocketTables | undefined> {
   const hasTables = await access(TCP).then(
     () => true,
     () => false,
   );
   if (!hasTables) return undefined;
-  const readOnThread = threadReader();
-  return shared(async () => {
+  const thread = threadReader();
+  const read = shared(async () => {
     const [tcp, tcp6] = await Promise.all([readShort(TCP), readShort(TCP6)]);
-    return tcp === undefined || tcp6 === undefined ? await readOnThread() : { tcp, tcp6 };
+    return tcp === undefined || tcp6 === undefined ? await thread.read() : { tcp, tcp6 };
   });
+  return Object.assign(read, { close: thread.close });
 }
 
 /** The table at `path`, or undefined when it is a long one. */
@@ -52,9 +59,9 @@ async function readShort(path: string): Promise<string | undefined> {
 }
 
 /** Reads both tables on a thread, which is started at the first reading and keeps nobody alive. */
-function threadReader(): ReadSocketTables {
+function threadReader() {
   let worker: Worker | undefined;
-  return async () => {
+  const read = async (): Promise<SocketTables> => {
     worker ??= startWorker();
     try {
       return await readOn(worker);
@@ -63,6 +70,8 @@ function threadReader(): ReadSocketTables {
       throw error;
     }
   };
+  const close = async () => void (await worker?.terminate());
+  return { read, close };
 }
 
 async function readOn(worker: Worker): Promise<SocketTables> {

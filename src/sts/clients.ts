@@ -22,8 +22,14 @@ interface Wanted {
   readonly skewMs: number;
 }
 
-/** Gives the client for a call; each reports to {@link observe}, and all share their connections. */
-export function stsClients(sdk: typeof Sdk, endpoint: string | undefined) {
+export interface StsClients {
+  /** The client for a call. Each reports to {@link observe}, and all share their connections. */
+  readonly clientFor: (wanted: Wanted) => Sdk.STSClient;
+  /** Closes the connections that are kept. */
+  readonly close: () => void;
+}
+
+export function stsClients(sdk: typeof Sdk, endpoint: string | undefined): StsClients {
   const kept = new LRUCache<object, { readonly region: string; readonly client: Sdk.STSClient }>({
     max: KEPT,
   });
@@ -47,7 +53,7 @@ export function stsClients(sdk: typeof Sdk, endpoint: string | undefined) {
     return client;
   };
 
-  return (wanted: Wanted): Sdk.STSClient => {
+  const clientFor = (wanted: Wanted): Sdk.STSClient => {
     const { region, signer = NOBODY } = wanted;
     const known = kept.get(signer);
     const client = known?.region === region ? known.client : create(wanted);
@@ -55,6 +61,7 @@ export function stsClients(sdk: typeof Sdk, endpoint: string | undefined) {
     client.config.systemClockOffset = wanted.skewMs;
     return client;
   };
+  return { clientFor, close: () => requestHandler?.destroy?.() };
 }
 
 function identityOf(signer: SigningCredentials) {

@@ -53,15 +53,17 @@ type IdentifySigner = (request: {
 interface Sts {
   readonly callSts: CallSts;
   readonly identifySigner: IdentifySigner;
+  /** Closes the connections that are kept for the next call. */
+  readonly close: () => void;
 }
 
 export function createSts(options: StsOptions): CallSts {
   return connectSts(options).callSts;
 }
 
-/** {@link createSts}, with the one call that gives no credentials. */
+/** {@link createSts}, with the one call that gives no credentials, and its end. */
 export function connectSts(options: StsOptions): Sts {
-  const ask = askingSts(options);
+  const { ask, close } = askingSts(options);
   return {
     callSts: async (request) => {
       return await ask(request, ({ Credentials: issued, $metadata }, exchange, clock) => {
@@ -85,6 +87,7 @@ export function connectSts(options: StsOptions): Sts {
         },
       );
     },
+    close,
   };
 }
 
@@ -98,10 +101,10 @@ function askingSts(options: StsOptions) {
   /** At the first call: it is most of the start-up. */
   const load = async () => {
     const sdk = await import("@aws-sdk/client-sts");
-    return { sdk, clientFor: stsClients(sdk, options.endpoint) };
+    return { sdk, ...stsClients(sdk, options.endpoint) };
   };
 
-  const ask = async <Said extends Answer, Result>(
+  const askOnce = async <Said extends Answer, Result>(
     { region, signer, send }: StsRequest<Said>,
     read: ReadAnswer<Said, Result>,
   ): Promise<Result> => {
@@ -123,19 +126,27 @@ function askingSts(options: StsOptions) {
     }
   };
 
-  return async <Said extends Answer, Result>(
+  const ask = async <Said extends Answer, Result>(
     request: StsRequest<Said>,
     read: ReadAnswer<Said, Result>,
   ): Promise<Result> => {
     try {
-      return await ask(request, read);
+      return await askOnce(request, read);
     } catch (error) {
       if (!(error instanceof ClockCorrected)) throw error;
-      return await ask(request, read).catch((again: unknown) => {
+      return await askOnce(request, read).catch((again: unknown) => {
         throw again instanceof ClockCorrected ? again.cause : again;
       });
     }
   };
+  const close = () => {
+    clients
+      ?.then((loaded) => loaded.close())
+      .catch(() => {
+        // Never loaded: nothing was opened.
+      });
+  };
+  return { ask, close };
 }
 
 /** How far this machine's wall clock is from STS's, as far as answers have proved it. */

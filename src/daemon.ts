@@ -179,6 +179,7 @@ export class Daemon {
     this.#targets = targets;
     pods.take();
     this.#retain(config);
+    clearTimeout(this.#settling);
     this.#settling = setTimeout(() => this.#warmAll(), isStart ? SETTLE_MS : 0);
     this.#observer.reloaded();
     await closeGone();

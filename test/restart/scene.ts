@@ -3,7 +3,7 @@
  *
  * node scene.ts WAY TIMES REQUESTS_PER_SECOND
  */
-import { rename, writeFile } from "node:fs/promises";
+import { readdir, rename, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -144,6 +144,8 @@ async function play(way: Way, times: number, requestsPerSecond: number): Promise
   try {
     const token = await tokenFrom(url);
     await untilServed(url, token);
+    // What is killed between the answer and the file has nothing to leave to the next one.
+    await untilSaved(join(memory.path, "state", "sessions"));
     const load = new Load({
       url,
       role: "reader",
@@ -172,6 +174,10 @@ async function untilServed(url: string, token: string): Promise<void> {
   const headers = { "X-aws-ec2-metadata-token": token };
   const path = "/latest/meta-data/iam/security-credentials/reader";
   while ((await request(url, path, { headers })).status !== 200) await sleep(LOOK_MS);
+}
+
+async function untilSaved(folder: string): Promise<void> {
+  while (!(await readdir(folder)).some((name) => name.endsWith(".json"))) await sleep(LOOK_MS);
 }
 
 async function isOpen(port: number): Promise<boolean> {

@@ -41,7 +41,10 @@ const inFile = (file = path): AuthorizationToken => ({ kind: "file", path: file 
 const given = (value = GIVEN): AuthorizationToken => ({ kind: "value", value });
 
 function closed(): AuthorizationTokens {
-  const tokens = new AuthorizationTokens((error) => errors.push(error));
+  const tokens = new AuthorizationTokens({
+    uid: process.getuid?.(),
+    onError: (error) => errors.push(error),
+  });
   opened.push(tokens);
   return tokens;
 }
@@ -56,7 +59,8 @@ async function reload(
   tokens: AuthorizationTokens,
   sources: Record<string, AuthorizationToken>,
 ): Promise<void> {
-  (await tokens.prepare(new Map(Object.entries(sources))))();
+  using prepared = await tokens.prepare(new Map(Object.entries(sources)));
+  await prepared.take();
 }
 
 /** Lets the hour pass; settles when the file at `file` says something else than before. */
@@ -111,8 +115,8 @@ describe("a token in a file", () => {
 
     const third = await rotated();
 
-    expect([first, second, third].map((token) => tokens.isAuthorized("reader", token))).toEqual([
-      false,
+    expect(tokens.isAuthorized("reader", first)).toBe(false);
+    expect([second, third].map((token) => tokens.isAuthorized("reader", token))).toEqual([
       true,
       true,
     ]);
@@ -141,7 +145,7 @@ describe("a token in a file", () => {
     const tokens = await tokensOf({ reader: inFile() });
     const first = await readFile(path, "utf8");
     vi.advanceTimersByTime(HOUR_MS / 2);
-    (await tokens.prepare(new Map([["reader", inFile()]])))();
+    await reload(tokens, { reader: inFile() });
     vi.advanceTimersByTime(HOUR_MS / 2);
 
     const isReplaced = async () => (await readFile(path, "utf8")) !== first;
@@ -284,13 +288,32 @@ describe("a reload", () => {
     expect(tokens.isAuthorized("writer", GIVEN)).toBe(true);
   });
 
+  it("writes no file and accepts nothing before it is offered, and nothing after it is dropped", async () => {
+    const tokens = await tokensOf({ reader: inFile() });
+    const token = await readFile(path, "utf8");
+    const prepared = await tokens.prepare(
+      new Map(Object.entries({ writer: inFile(), other: given() })),
+    );
+
+    expect(tokens.isAuthorized("writer", token)).not.toBe(true);
+    prepared.offer();
+    expect(tokens.isAuthorized("writer", token)).toBe(true);
+    expect(tokens.isAuthorized("other", GIVEN)).toBe(true);
+    prepared[Symbol.dispose]();
+
+    expect(tokens.isAuthorized("writer", token)).toBe(false);
+    expect(tokens.isAuthorized("other", GIVEN)).toBe(false);
+    expect(await readFile(path, "utf8")).toBe(token);
+    expect(tokens.isAuthorized("reader", token)).toBe(true);
+  });
+
   it("changes nothing before it is taken over", async () => {
     const tokens = await tokensOf({ reader: given() });
-    const take = await tokens.prepare(new Map([["writer", given()]]));
+    using prepared = await tokens.prepare(new Map([["writer", given()]]));
 
     expect(tokens.isAuthorized("reader", GIVEN)).toBe(true);
     expect(tokens.isAuthorized("writer", GIVEN)).toBe(false);
-    take();
+    await prepared.take();
     expect(tokens.isAuthorized("reader", GIVEN)).toBe(false);
     expect(tokens.isAuthorized("writer", GIVEN)).toBe(true);
   });
@@ -308,20 +331,20 @@ describe("a reload", () => {
 
   it("that a rotation falls into takes over what is in the file", async () => {
     const tokens = await tokensOf({ reader: inFile() });
-    const take = await tokens.prepare(new Map([["reader", inFile()]]));
+    using prepared = await tokens.prepare(new Map([["reader", inFile()]]));
     const token = await rotated();
 
-    take();
+    await prepared.take();
 
     expect(tokens.isAuthorized("reader", token)).toBe(true);
   });
 
   it("that falls into a rotation is not undone by it", async () => {
     const tokens = await tokensOf({ reader: inFile() });
-    const take = await tokens.prepare(new Map([["reader", given()]]));
+    using prepared = await tokens.prepare(new Map([["reader", given()]]));
     const before = await readFile(path, "utf8");
     vi.advanceTimersByTime(HOUR_MS);
-    take();
+    await prepared.take();
     await vi.waitUntil(async () => (await readFile(path, "utf8")) !== before, { interval: 1 });
     await new Promise(setImmediate);
 

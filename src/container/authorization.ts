@@ -1,7 +1,7 @@
 /** @module The authorization tokens of container credentials: one a role, compared in constant time. */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { AuthorizationToken } from "../callers/types.ts";
-import { assertTokenFile, readTokenFile, writeTokenFile } from "./token-file.ts";
+import { assertTokenFile, readTokenFile, stampOf, writeTokenFile } from "./token-file.ts";
 
 /** A token in a file is replaced every hour; the one before is good for one hour more. */
 const ROTATION_MS = 3_600_000;
@@ -11,11 +11,16 @@ const TOKEN_BYTES = 32;
 /** What is compared with where there is no such role: that takes the same time. */
 const NOBODY = digest(newToken());
 
+/** Tokens that are accepted as today's: this daemon's, and the last of those that others put in the file. */
+const MAX_CURRENT = 4;
+
 /** The digests of the tokens that a role accepts now. */
 interface Accepted {
   readonly source: AuthorizationToken;
   readonly current: readonly Buffer[];
   readonly previous: readonly Buffer[];
+  /** The file when another daemon's token was last looked for in it. */
+  readonly seen?: string | undefined;
 }
 
 export interface AuthorizationOptions {
@@ -47,9 +52,19 @@ export class AuthorizationTokens {
     this.#options = options;
   }
 
-  /** Whether `presented` is the token of the role called `name`, or the one before. */
-  isAuthorized(name: string, presented: string): boolean {
-    return this.#isKnown(name, digest(presented));
+  /**
+   * Whether `presented` is the token of the role called `name`, or the one before. One that is not known
+   * is looked for in the role's file: a daemon that answers beside this one may have written it there.
+   */
+  isAuthorized(name: string, presented: string): boolean | Promise<boolean> {
+    const digested = digest(presented);
+    if (this.#isKnown(name, digested)) return true;
+    // With the file of another role where this one has none: that takes the same time too.
+    const looked = [name, ...this.#accepted.keys()].find(
+      (each) => this.#accepted.get(each)?.source.kind === "file",
+    );
+    if (looked === undefined) return false;
+    return this.#look(looked).then(() => this.#isKnown(name, digested));
   }
 
   /**
@@ -117,6 +132,22 @@ export class AuthorizationTokens {
         isKnown = (timingSafeEqual(digested, token) && accepted !== undefined) || isKnown;
     }
     return isKnown;
+  }
+
+  /** Accepts what is in the role's file, once for each time that it is replaced. */
+  async #look(name: string): Promise<void> {
+    const known = this.#accepted.get(name);
+    if (known?.source.kind !== "file") return;
+    const { path } = known.source;
+    const seen = await stampOf(path);
+    if (seen === known.seen) return;
+    const found = await readTokenFile(path, this.#options.uid);
+    const now = this.#accepted.get(name);
+    if (now?.source !== known.source) return;
+    const others = found === undefined ? [] : [digest(found)];
+    const isNew = !others.some((token) => this.#isKnown(name, token));
+    const current = isNew ? [...now.current, ...others].slice(-MAX_CURRENT) : now.current;
+    this.#accepted = new Map(this.#accepted).set(name, { ...now, seen, current });
   }
 
   #kept(name: string, source: AuthorizationToken): Accepted | undefined {

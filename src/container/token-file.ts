@@ -35,6 +35,12 @@ export async function readTokenFile(
   }
 }
 
+/** What is another one when the file was replaced; undefined when there is none. */
+export async function stampOf(path: string): Promise<string | undefined> {
+  const found = await lstat(path).catch(() => undefined);
+  return found && `${found.ino} ${found.ctimeMs}`;
+}
+
 /**
  * By rename, so that a reader finds a whole token; without a newline, which no SDK forgives.
  *

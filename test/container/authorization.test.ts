@@ -63,6 +63,11 @@ async function reload(
   await prepared.take();
 }
 
+/** What a client is told that shows `token` as the reader's. */
+async function authorized(tokens: AuthorizationTokens, token: string): Promise<boolean> {
+  return await tokens.isAuthorized("reader", token);
+}
+
 /** Lets the hour pass; settles when the file at `file` says something else than before. */
 async function rotated(file = path): Promise<string> {
   const before = await readFile(file, "utf8");
@@ -99,8 +104,8 @@ describe("a token in a file", () => {
     const [mine, theirs] = [await readFile(path, "utf8"), await readFile(other, "utf8")];
 
     expect(mine).not.toBe(theirs);
-    expect(tokens.isAuthorized("writer", mine)).toBe(false);
-    expect(tokens.isAuthorized("reader", theirs)).toBe(false);
+    expect(await tokens.isAuthorized("writer", mine)).toBe(false);
+    expect(await tokens.isAuthorized("reader", theirs)).toBe(false);
   });
 
   it("is replaced every hour; the one before is good for an hour more, the one before that is not", async () => {
@@ -115,7 +120,7 @@ describe("a token in a file", () => {
 
     const third = await rotated();
 
-    expect(tokens.isAuthorized("reader", first)).toBe(false);
+    expect(await authorized(tokens, first)).toBe(false);
     expect([second, third].map((token) => tokens.isAuthorized("reader", token))).toEqual([
       true,
       true,
@@ -207,7 +212,7 @@ describe("a token that the run before left in the file", () => {
     expect(tokens.isAuthorized("reader", left)).toBe(true);
 
     await rotated();
-    expect(tokens.isAuthorized("reader", left)).toBe(false);
+    expect(await tokens.isAuthorized("reader", left)).toBe(false);
   });
 
   it.each([
@@ -221,7 +226,7 @@ describe("a token that the run before left in the file", () => {
 
     const tokens = await tokensOf({ reader: inFile() });
 
-    expect(tokens.isAuthorized("reader", text)).toBe(false);
+    expect(await tokens.isAuthorized("reader", text)).toBe(false);
     expect(tokens.isAuthorized("reader", await readFile(path, "utf8"))).toBe(true);
   });
 
@@ -234,7 +239,7 @@ describe("a token that the run before left in the file", () => {
 
       const tokens = await tokensOf({ reader: inFile() });
 
-      expect(tokens.isAuthorized("reader", planted)).toBe(false);
+      expect(await tokens.isAuthorized("reader", planted)).toBe(false);
     },
   );
 
@@ -246,7 +251,7 @@ describe("a token that the run before left in the file", () => {
 
     const tokens = await tokensOf({ reader: inFile() });
 
-    expect(tokens.isAuthorized("reader", planted)).toBe(false);
+    expect(await tokens.isAuthorized("reader", planted)).toBe(false);
     expect(await readFile(target, "utf8")).toBe(planted);
     expect(await readFile(path, "utf8")).toMatch(/^[\w-]{43}$/);
   });
@@ -276,6 +281,82 @@ describe("a token that was given", () => {
   );
 });
 
+describe("a token that another daemon writes to the file", () => {
+  it("is accepted beside this one's own, by either, whoever replaces it", async () => {
+    const old = await tokensOf({ reader: inFile() });
+    const first = await readFile(path, "utf8");
+    const next = await tokensOf({ reader: inFile() });
+    const second = await readFile(path, "utf8");
+
+    for (const token of [first, second]) {
+      expect(await authorized(old, token)).toBe(true);
+      expect(await authorized(next, token)).toBe(true);
+    }
+    next.close();
+    const third = await rotated();
+
+    expect(await authorized(next, third)).toBe(true);
+    for (const token of [first, second, third]) expect(await authorized(old, token)).toBe(true);
+  });
+
+  it("is good for as long as this one's own, and no longer", async () => {
+    const tokens = await tokensOf({ reader: inFile() });
+    const written = newToken();
+    await writeFile(path, written, { mode: 0o600 });
+    expect(await authorized(tokens, written)).toBe(true);
+
+    await rotated();
+    expect(await authorized(tokens, written)).toBe(true);
+
+    await rotated();
+    expect(await authorized(tokens, written)).toBe(false);
+  });
+
+  it("is one of few: whoever writes again and again fills no memory", async () => {
+    const tokens = await tokensOf({ reader: inFile() });
+    const written = Array.from({ length: 6 }, newToken);
+    for (const token of written) {
+      await rm(path);
+      await writeFile(path, token, { mode: 0o600 });
+      expect(await authorized(tokens, token)).toBe(true);
+    }
+
+    expect(await authorized(tokens, written[0] ?? "")).toBe(false);
+    expect(await authorized(tokens, written[5] ?? "")).toBe(true);
+  });
+
+  it("is none when others could have written it, behind a link, or as another user's", async () => {
+    const tokens = await tokensOf({ reader: inFile() });
+    const foreign = new AuthorizationTokens({ uid: 4_242, onError: (error) => errors.push(error) });
+    opened.push(foreign);
+    await reload(foreign, { reader: inFile() });
+    const planted = newToken();
+    await writeFile(path, planted);
+    await chmod(path, 0o620);
+
+    expect(await authorized(tokens, planted)).toBe(false);
+
+    await chmod(path, 0o600);
+    expect(await authorized(foreign, planted)).toBe(false);
+
+    const link = join(directory, "link");
+    const behind = await tokensOf({ reader: inFile(link) });
+    await rm(link);
+    await symlink(path, link);
+    expect(await authorized(behind, planted)).toBe(false);
+  });
+
+  it("opens no other role, and none that has no file", async () => {
+    const tokens = await tokensOf({ reader: inFile(), writer: given() });
+    const written = newToken();
+    await writeFile(path, written, { mode: 0o600 });
+
+    for (const name of ["writer", "another", ""])
+      expect(await tokens.isAuthorized(name, written)).toBe(false);
+    expect(await authorized(tokens, written)).toBe(true);
+  });
+});
+
 describe("a reload", () => {
   it("keeps the token of a role that keeps its source, in the file and in memory", async () => {
     const tokens = await tokensOf({ reader: inFile() });
@@ -301,8 +382,8 @@ describe("a reload", () => {
     expect(tokens.isAuthorized("other", GIVEN)).toBe(true);
     prepared[Symbol.dispose]();
 
-    expect(tokens.isAuthorized("writer", token)).toBe(false);
-    expect(tokens.isAuthorized("other", GIVEN)).toBe(false);
+    expect(await tokens.isAuthorized("writer", token)).toBe(false);
+    expect(await tokens.isAuthorized("other", GIVEN)).toBe(false);
     expect(await readFile(path, "utf8")).toBe(token);
     expect(tokens.isAuthorized("reader", token)).toBe(true);
   });
@@ -312,9 +393,9 @@ describe("a reload", () => {
     using prepared = await tokens.prepare(new Map([["writer", given()]]));
 
     expect(tokens.isAuthorized("reader", GIVEN)).toBe(true);
-    expect(tokens.isAuthorized("writer", GIVEN)).toBe(false);
+    expect(await tokens.isAuthorized("writer", GIVEN)).toBe(false);
     await prepared.take();
-    expect(tokens.isAuthorized("reader", GIVEN)).toBe(false);
+    expect(await tokens.isAuthorized("reader", GIVEN)).toBe(false);
     expect(tokens.isAuthorized("writer", GIVEN)).toBe(true);
   });
 
@@ -324,9 +405,9 @@ describe("a reload", () => {
 
     await reload(tokens, { reader: given(`${GIVEN}-2`) });
 
-    expect(tokens.isAuthorized("reader", token)).toBe(false);
+    expect(await tokens.isAuthorized("reader", token)).toBe(false);
     expect(tokens.isAuthorized("reader", `${GIVEN}-2`)).toBe(true);
-    expect(tokens.isAuthorized("writer", GIVEN)).toBe(false);
+    expect(await tokens.isAuthorized("writer", GIVEN)).toBe(false);
   });
 
   it("that a rotation falls into takes over what is in the file", async () => {
@@ -349,6 +430,6 @@ describe("a reload", () => {
     await new Promise(setImmediate);
 
     expect(tokens.isAuthorized("reader", GIVEN)).toBe(true);
-    expect(tokens.isAuthorized("reader", await readFile(path, "utf8"))).toBe(false);
+    expect(await tokens.isAuthorized("reader", await readFile(path, "utf8"))).toBe(false);
   });
 });

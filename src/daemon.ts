@@ -5,6 +5,7 @@ import type { AttestPod } from "./callers/proc-attest.ts";
 import { resolveUsers } from "./callers/users.ts";
 import type { Config } from "./config/types.ts";
 import { AuthorizationTokens } from "./container/authorization.ts";
+import type { PreparedTokens } from "./container/authorization.ts";
 import { createCredentialService } from "./credential-service.ts";
 import type { CredentialService } from "./credential-service.ts";
 import { daemonView } from "./daemon-view.ts";
@@ -105,8 +106,10 @@ export class Daemon {
     });
     this.#credentials.cache.restore(state.sessions);
     state.expire(() => this.#credentials.cache.restore([]));
-    this.#authorization = new AuthorizationTokens((error) => {
-      options.log.warn("authorization token not rotated", { reason: messageOf(error) });
+    this.#authorization = new AuthorizationTokens({
+      uid: options.uid,
+      onError: (error) =>
+        options.log.warn("authorization token not rotated", { reason: messageOf(error) }),
     });
     observer.observe(
       daemonView({
@@ -167,13 +170,12 @@ export class Daemon {
    */
   async reload(config: Config): Promise<void> {
     const targets = await this.#prepare(config);
-    const takeTokens = await this.#authorization.prepare(authorizationOf(config));
+    using tokens = await this.#authorization.prepare(authorizationOf(config));
     using pods = await this.#pods.prepare(config);
     // At the start nobody waits for STS: the listeners answer first.
     const isStart = this.#targets.size === 0;
     if (!isStart) await this.#warmUp(targets);
-    const closeGone = await this.#open(targets, config);
-    takeTokens();
+    const closeGone = await this.#open(targets, config, tokens);
     warnOfRestart(config, this.#options.config, this.#options.log);
     this.#config = config;
     this.#targets = targets;
@@ -186,11 +188,12 @@ export class Daemon {
   }
 
   /** Opens what is new, which answers from its first connection on; what was there stays as it was. */
-  async #open(targets: ReadonlyMap<string, Prepared>, config: Config) {
+  async #open(targets: ReadonlyMap<string, Prepared>, config: Config, tokens: PreparedTokens) {
     const before = this.#targets;
     this.#targets = new Map([...targets, ...before]);
+    tokens.offer();
     try {
-      return await this.#listeners.open(this.#listenOptions(targets, config));
+      return await this.#listeners.open(this.#listenOptions(targets, config), tokens.take);
     } catch (error) {
       this.#targets = before;
       // What has been obtained for `config` alone is wanted by nobody.

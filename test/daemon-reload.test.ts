@@ -1,7 +1,10 @@
 /** @module What a reload changes, and what it leaves alone. */
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { Agent, request as httpRequest } from "node:http";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Config } from "../src/config/types.ts";
@@ -121,6 +124,57 @@ describe("a session that a reload changes", () => {
 
     await expect(reloaded).rejects.toMatchObject({ code: "ERR_LISTEN_FAILED" });
     expect(await sessionServedAt(url)).toBe("orders");
+  });
+});
+
+describe("the authorization token of a role whose reload is refused", () => {
+  let directory: string;
+  let file: string;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "crossrole-reload-"));
+    file = join(directory, "token");
+  });
+  afterEach(() => rm(directory, { recursive: true, force: true }));
+
+  function configWith({ name = "orders", path = file, listeners = "" }): Config {
+    const role = `arn: "${INVOICES}", base: hub, authorizationToken: { file: "${path}" }`;
+    const listener = `- { address: "127.0.0.1:0", role: ${name} }`;
+    return config({ more: `${name}: { ${role} }`, listeners: `${listener}\n  ${listeners}` });
+  }
+
+  async function ask(daemon: Daemon): Promise<number | undefined> {
+    const headers = { authorization: await readFile(file, "utf8") };
+    return (await request(daemon.served[1]?.url ?? "", "/container/orders", { headers })).status;
+  }
+
+  it("is in its file as before when a listener cannot be opened", async () => {
+    const { daemon } = await start(configWith({}));
+    await daemon.credentials("orders");
+    const token = await readFile(file, "utf8");
+    const listeners = `- { address: "127.0.0.1:${new URL(sts.url).port}", role: renamed }`;
+
+    const reloaded = daemon.reload(configWith({ name: "renamed", listeners }));
+
+    await expect(reloaded).rejects.toMatchObject({ code: "ERR_LISTEN_FAILED" });
+    expect(await readFile(file, "utf8")).toBe(token);
+    expect(await ask(daemon)).toBe(200);
+  });
+
+  it("is good when the next one cannot be written, and what was opened for it is closed", async () => {
+    const { daemon } = await start(configWith({}));
+    await daemon.credentials("orders");
+    // Nothing of it is seen before the token is written.
+    const path = join(directory, "other");
+    await mkdir(`${path}.new`);
+    const port = await freePort();
+    const listeners = `- { address: "127.0.0.1:${port}", role: renamed }`;
+
+    const reloaded = daemon.reload(configWith({ name: "renamed", path, listeners }));
+
+    await expect(reloaded).rejects.toMatchObject({ code: "ERR_CONFIG_INVALID" });
+    await expect(request(`http://127.0.0.1:${port}`, LIST)).rejects.toThrow("ECONNREFUSED");
+    expect(await ask(daemon)).toBe(200);
   });
 });
 

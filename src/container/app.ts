@@ -28,7 +28,7 @@ export interface ContainerOptions {
   readonly sessionFor: SessionFor;
   readonly credentialsFor: CredentialsFor;
   /** Whether `presented` is the authorization token of the role; compared in constant time. */
-  readonly isAuthorized: (roleName: string, presented: string) => boolean;
+  readonly isAuthorized: (roleName: string, presented: string) => boolean | Promise<boolean>;
   /** The session of the pod whose own token `presented` is. */
   readonly sessionForToken: (presented: string) => Promise<CallerSession>;
   readonly onRefused: OnRefused;
@@ -92,9 +92,13 @@ const ofRole: Shown = (request, { isAuthorized, sessionFor }) => {
   const path = pathOf(request.url ?? "") ?? "";
   const asked = decodeSegment(path.slice(CONTAINER_PATH.length + 1)) ?? "";
   // The token first: without it nobody learns which roles there are.
-  if (isAuthorized(asked, presentedBy(request))) return sessionFor(peerOf(request), asked);
-  const message = "the Authorization header is missing, or is not this role's token";
-  throw new CrossroleError("ERR_TOKEN_INVALID", message);
+  const answer = (isRight: boolean) => {
+    if (isRight) return sessionFor(peerOf(request), asked);
+    const message = "the Authorization header is missing, or is not this role's token";
+    throw new CrossroleError("ERR_TOKEN_INVALID", message);
+  };
+  const authorized = isAuthorized(asked, presentedBy(request));
+  return authorized instanceof Promise ? authorized.then(answer) : answer(authorized);
 };
 
 const ofPod: Shown = (request, { sessionForToken }) => {

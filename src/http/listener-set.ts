@@ -28,9 +28,10 @@ export class ListenerSet {
    * Opens what is in `wanted` and not open yet; what is open under the same key stays as it is, with
    * its connections. What is no longer wanted stays open too, until the function that is returned.
    *
-   * @throws {@link CrossroleError} `ERR_LISTEN_FAILED`; then nothing has changed.
+   * @param lastly what is done once all of it is open
+   * @throws {@link CrossroleError} `ERR_LISTEN_FAILED`, or what `lastly` throws; then nothing has changed.
    */
-  async open(wanted: Wanted): Promise<() => Promise<void>> {
+  async open(wanted: Wanted, lastly: () => Promise<void>): Promise<() => Promise<void>> {
     const running = new Map<string, RunningListener>();
     const fresh = new Map<string, RunningListener>(this.#inherit(wanted));
     try {
@@ -40,7 +41,9 @@ export class ListenerSet {
         if (known === undefined) fresh.set(key, listener);
         running.set(key, listener);
       }
-      if (this.#closed) throw new CrossroleError("ERR_CLOSED", "crossrole is shutting down");
+      this.#assertOpen();
+      await lastly();
+      this.#assertOpen();
     } catch (error) {
       await this.#endAll(fresh);
       throw error;
@@ -48,6 +51,10 @@ export class ListenerSet {
     const gone = [...this.#running].filter(([key]) => !wanted.has(key));
     this.#running = running;
     return () => this.#endAll(gone);
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new CrossroleError("ERR_CLOSED", "crossrole is shutting down");
   }
 
   async close(): Promise<void> {

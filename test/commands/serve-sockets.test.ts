@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../support/free-port.ts";
@@ -197,6 +198,26 @@ describe.concurrent("reusePort", () => {
     expect(await first.ended).toMatchObject({ code: 0 });
 
     expect(await rolesAt(`http://127.0.0.1:${port}`)).toBe("reader");
+  });
+
+  it("lets a client be right with the token in the file, whichever of them answers it", async () => {
+    const port = await freePort();
+    const token = `${machine.directory}/shared.token`;
+    const roles = { reader: { arn: READER, authorizationToken: { file: token } } };
+    const file = await config("shared-token", [shared(port)], { roles });
+    const ask = async () => {
+      const headers = { authorization: await readFile(token, "utf8") };
+      return await request(`http://127.0.0.1:${port}`, "/container/reader", { headers });
+    };
+    await using first = started(file);
+    await first.printed("export AWS_");
+    await eventually(async () => expect((await ask()).status).toBe(200));
+    await using second = started(file);
+    await second.printed("export AWS_");
+    // Each connection goes to one of them by its client's port: of fifty, some to either.
+    const answers = await Promise.all(Array.from({ length: 50 }, ask));
+
+    expect(answers.map(({ status }) => status)).not.toContain(401);
   });
 
   it.each([

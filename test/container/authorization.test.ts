@@ -41,7 +41,10 @@ const inFile = (file = path): AuthorizationToken => ({ kind: "file", path: file 
 const given = (value = GIVEN): AuthorizationToken => ({ kind: "value", value });
 
 function closed(): AuthorizationTokens {
-  const tokens = new AuthorizationTokens((error) => errors.push(error));
+  const tokens = new AuthorizationTokens({
+    uid: process.getuid?.(),
+    onError: (error) => errors.push(error),
+  });
   opened.push(tokens);
   return tokens;
 }
@@ -56,7 +59,13 @@ async function reload(
   tokens: AuthorizationTokens,
   sources: Record<string, AuthorizationToken>,
 ): Promise<void> {
-  (await tokens.prepare(new Map(Object.entries(sources))))();
+  using prepared = await tokens.prepare(new Map(Object.entries(sources)));
+  await prepared.take();
+}
+
+/** What a client is told that shows `token` as the reader's. */
+async function authorized(tokens: AuthorizationTokens, token: string): Promise<boolean> {
+  return await tokens.isAuthorized("reader", token);
 }
 
 /** Lets the hour pass; settles when the file at `file` says something else than before. */
@@ -95,8 +104,8 @@ describe("a token in a file", () => {
     const [mine, theirs] = [await readFile(path, "utf8"), await readFile(other, "utf8")];
 
     expect(mine).not.toBe(theirs);
-    expect(tokens.isAuthorized("writer", mine)).toBe(false);
-    expect(tokens.isAuthorized("reader", theirs)).toBe(false);
+    expect(await tokens.isAuthorized("writer", mine)).toBe(false);
+    expect(await tokens.isAuthorized("reader", theirs)).toBe(false);
   });
 
   it("is replaced every hour; the one before is good for an hour more, the one before that is not", async () => {
@@ -111,8 +120,8 @@ describe("a token in a file", () => {
 
     const third = await rotated();
 
-    expect([first, second, third].map((token) => tokens.isAuthorized("reader", token))).toEqual([
-      false,
+    expect(await authorized(tokens, first)).toBe(false);
+    expect([second, third].map((token) => tokens.isAuthorized("reader", token))).toEqual([
       true,
       true,
     ]);
@@ -141,7 +150,7 @@ describe("a token in a file", () => {
     const tokens = await tokensOf({ reader: inFile() });
     const first = await readFile(path, "utf8");
     vi.advanceTimersByTime(HOUR_MS / 2);
-    (await tokens.prepare(new Map([["reader", inFile()]])))();
+    await reload(tokens, { reader: inFile() });
     vi.advanceTimersByTime(HOUR_MS / 2);
 
     const isReplaced = async () => (await readFile(path, "utf8")) !== first;
@@ -203,7 +212,7 @@ describe("a token that the run before left in the file", () => {
     expect(tokens.isAuthorized("reader", left)).toBe(true);
 
     await rotated();
-    expect(tokens.isAuthorized("reader", left)).toBe(false);
+    expect(await tokens.isAuthorized("reader", left)).toBe(false);
   });
 
   it.each([
@@ -217,7 +226,7 @@ describe("a token that the run before left in the file", () => {
 
     const tokens = await tokensOf({ reader: inFile() });
 
-    expect(tokens.isAuthorized("reader", text)).toBe(false);
+    expect(await tokens.isAuthorized("reader", text)).toBe(false);
     expect(tokens.isAuthorized("reader", await readFile(path, "utf8"))).toBe(true);
   });
 
@@ -230,7 +239,7 @@ describe("a token that the run before left in the file", () => {
 
       const tokens = await tokensOf({ reader: inFile() });
 
-      expect(tokens.isAuthorized("reader", planted)).toBe(false);
+      expect(await tokens.isAuthorized("reader", planted)).toBe(false);
     },
   );
 
@@ -242,7 +251,7 @@ describe("a token that the run before left in the file", () => {
 
     const tokens = await tokensOf({ reader: inFile() });
 
-    expect(tokens.isAuthorized("reader", planted)).toBe(false);
+    expect(await tokens.isAuthorized("reader", planted)).toBe(false);
     expect(await readFile(target, "utf8")).toBe(planted);
     expect(await readFile(path, "utf8")).toMatch(/^[\w-]{43}$/);
   });
@@ -272,6 +281,82 @@ describe("a token that was given", () => {
   );
 });
 
+describe("a token that another daemon writes to the file", () => {
+  it("is accepted beside this one's own, by either, whoever replaces it", async () => {
+    const old = await tokensOf({ reader: inFile() });
+    const first = await readFile(path, "utf8");
+    const next = await tokensOf({ reader: inFile() });
+    const second = await readFile(path, "utf8");
+
+    for (const token of [first, second]) {
+      expect(await authorized(old, token)).toBe(true);
+      expect(await authorized(next, token)).toBe(true);
+    }
+    next.close();
+    const third = await rotated();
+
+    expect(await authorized(next, third)).toBe(true);
+    for (const token of [first, second, third]) expect(await authorized(old, token)).toBe(true);
+  });
+
+  it("is good for as long as this one's own, and no longer", async () => {
+    const tokens = await tokensOf({ reader: inFile() });
+    const written = newToken();
+    await writeFile(path, written, { mode: 0o600 });
+    expect(await authorized(tokens, written)).toBe(true);
+
+    await rotated();
+    expect(await authorized(tokens, written)).toBe(true);
+
+    await rotated();
+    expect(await authorized(tokens, written)).toBe(false);
+  });
+
+  it("is one of few: whoever writes again and again fills no memory", async () => {
+    const tokens = await tokensOf({ reader: inFile() });
+    const written = Array.from({ length: 6 }, newToken);
+    for (const token of written) {
+      await rm(path);
+      await writeFile(path, token, { mode: 0o600 });
+      expect(await authorized(tokens, token)).toBe(true);
+    }
+
+    expect(await authorized(tokens, written[0] ?? "")).toBe(false);
+    expect(await authorized(tokens, written[5] ?? "")).toBe(true);
+  });
+
+  it("is none when others could have written it, behind a link, or as another user's", async () => {
+    const tokens = await tokensOf({ reader: inFile() });
+    const foreign = new AuthorizationTokens({ uid: 4_242, onError: (error) => errors.push(error) });
+    opened.push(foreign);
+    await reload(foreign, { reader: inFile() });
+    const planted = newToken();
+    await writeFile(path, planted);
+    await chmod(path, 0o620);
+
+    expect(await authorized(tokens, planted)).toBe(false);
+
+    await chmod(path, 0o600);
+    expect(await authorized(foreign, planted)).toBe(false);
+
+    const link = join(directory, "link");
+    const behind = await tokensOf({ reader: inFile(link) });
+    await rm(link);
+    await symlink(path, link);
+    expect(await authorized(behind, planted)).toBe(false);
+  });
+
+  it("opens no other role, and none that has no file", async () => {
+    const tokens = await tokensOf({ reader: inFile(), writer: given() });
+    const written = newToken();
+    await writeFile(path, written, { mode: 0o600 });
+
+    for (const name of ["writer", "another", ""])
+      expect(await tokens.isAuthorized(name, written)).toBe(false);
+    expect(await authorized(tokens, written)).toBe(true);
+  });
+});
+
 describe("a reload", () => {
   it("keeps the token of a role that keeps its source, in the file and in memory", async () => {
     const tokens = await tokensOf({ reader: inFile() });
@@ -284,14 +369,33 @@ describe("a reload", () => {
     expect(tokens.isAuthorized("writer", GIVEN)).toBe(true);
   });
 
+  it("writes no file and accepts nothing before it is offered, and nothing after it is dropped", async () => {
+    const tokens = await tokensOf({ reader: inFile() });
+    const token = await readFile(path, "utf8");
+    const prepared = await tokens.prepare(
+      new Map(Object.entries({ writer: inFile(), other: given() })),
+    );
+
+    expect(tokens.isAuthorized("writer", token)).not.toBe(true);
+    prepared.offer();
+    expect(tokens.isAuthorized("writer", token)).toBe(true);
+    expect(tokens.isAuthorized("other", GIVEN)).toBe(true);
+    prepared[Symbol.dispose]();
+
+    expect(await tokens.isAuthorized("writer", token)).toBe(false);
+    expect(await tokens.isAuthorized("other", GIVEN)).toBe(false);
+    expect(await readFile(path, "utf8")).toBe(token);
+    expect(tokens.isAuthorized("reader", token)).toBe(true);
+  });
+
   it("changes nothing before it is taken over", async () => {
     const tokens = await tokensOf({ reader: given() });
-    const take = await tokens.prepare(new Map([["writer", given()]]));
+    using prepared = await tokens.prepare(new Map([["writer", given()]]));
 
     expect(tokens.isAuthorized("reader", GIVEN)).toBe(true);
-    expect(tokens.isAuthorized("writer", GIVEN)).toBe(false);
-    take();
-    expect(tokens.isAuthorized("reader", GIVEN)).toBe(false);
+    expect(await tokens.isAuthorized("writer", GIVEN)).toBe(false);
+    await prepared.take();
+    expect(await tokens.isAuthorized("reader", GIVEN)).toBe(false);
     expect(tokens.isAuthorized("writer", GIVEN)).toBe(true);
   });
 
@@ -301,31 +405,31 @@ describe("a reload", () => {
 
     await reload(tokens, { reader: given(`${GIVEN}-2`) });
 
-    expect(tokens.isAuthorized("reader", token)).toBe(false);
+    expect(await tokens.isAuthorized("reader", token)).toBe(false);
     expect(tokens.isAuthorized("reader", `${GIVEN}-2`)).toBe(true);
-    expect(tokens.isAuthorized("writer", GIVEN)).toBe(false);
+    expect(await tokens.isAuthorized("writer", GIVEN)).toBe(false);
   });
 
   it("that a rotation falls into takes over what is in the file", async () => {
     const tokens = await tokensOf({ reader: inFile() });
-    const take = await tokens.prepare(new Map([["reader", inFile()]]));
+    using prepared = await tokens.prepare(new Map([["reader", inFile()]]));
     const token = await rotated();
 
-    take();
+    await prepared.take();
 
     expect(tokens.isAuthorized("reader", token)).toBe(true);
   });
 
   it("that falls into a rotation is not undone by it", async () => {
     const tokens = await tokensOf({ reader: inFile() });
-    const take = await tokens.prepare(new Map([["reader", given()]]));
+    using prepared = await tokens.prepare(new Map([["reader", given()]]));
     const before = await readFile(path, "utf8");
     vi.advanceTimersByTime(HOUR_MS);
-    take();
+    await prepared.take();
     await vi.waitUntil(async () => (await readFile(path, "utf8")) !== before, { interval: 1 });
     await new Promise(setImmediate);
 
     expect(tokens.isAuthorized("reader", GIVEN)).toBe(true);
-    expect(tokens.isAuthorized("reader", await readFile(path, "utf8"))).toBe(false);
+    expect(await tokens.isAuthorized("reader", await readFile(path, "utf8"))).toBe(false);
   });
 });

@@ -1,5 +1,6 @@
 /** @module `crossrole credential-process`: for `~/.aws/config`, where a client knows no metadata service. */
 import type { Command } from "commander";
+import { toSeconds } from "../credentials/document.ts";
 import { startDaemon } from "../daemon.ts";
 import { examples } from "./help.ts";
 import { chooseRole, load, processOptions, stderrLog, withRoleOptions } from "./options.ts";
@@ -42,8 +43,7 @@ async function credentialProcess(flags: CredentialProcessFlags): Promise<void> {
       AccessKeyId: credentials.accessKeyId,
       SecretAccessKey: credentials.secretAccessKey,
       SessionToken: credentials.sessionToken,
-      // Without milliseconds, which not every client reads.
-      Expiration: `${credentials.expiration.toISOString().slice(0, 19)}Z`,
+      Expiration: toSeconds(credentials.expiration),
     };
     process.stdout.write(`${JSON.stringify(output)}\n`);
   } finally {

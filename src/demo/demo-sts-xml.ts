@@ -1,4 +1,5 @@
 /** @module What the demo's STS answers, in the XML of the Query protocol. */
+import { toSeconds } from "../credentials/document.ts";
 
 const NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/";
 
@@ -24,7 +25,7 @@ interface Session {
 
 /** @see https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html */
 export function sessionXml(session: Session): string {
-  const expiration = `${new Date(session.expirationMs).toISOString().slice(0, 19)}Z`;
+  const expiration = toSeconds(new Date(session.expirationMs));
   return resultXml(
     "AssumeRole",
     element("AssumedRoleUser", element("Arn", escaped(session.arn)) + userId("AssumedRoleId")) +

@@ -1,6 +1,7 @@
 /** @module Tells the owner of a pod, by `kubectl describe pod`, why it got no credentials. */
 import { randomBytes } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import { toSeconds } from "../credentials/document.ts";
 import { CrossroleError, messageOf } from "../errors.ts";
 import { refusalOf } from "./api-refusal.ts";
 import type { KubernetesClient } from "./client-types.ts";
@@ -74,7 +75,7 @@ export class PodEvents {
 
   async #write(pod: EventfulPod, { reason, message, type }: PodEventInit): Promise<void> {
     const { client, node, now } = this.#options;
-    const timestamp = new Date(now()).toISOString().replace(/\.\d+Z$/, "Z");
+    const timestamp = toSeconds(new Date(now()));
     const answer = await client.request({
       method: "POST",
       path: `/api/v1/namespaces/${encodeURIComponent(pod.namespace)}/events`,

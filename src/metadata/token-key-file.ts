@@ -1,5 +1,6 @@
 /** @module The keys of metadata tokens, kept where a restart finds them and nobody else does. */
 import { createSecretKey } from "node:crypto";
+import { parseObject } from "../json-object.ts";
 import type { StateDirectory } from "../state/directory.ts";
 import { newTokenKeys, rotate } from "./metadata-token.ts";
 import type { TokenKeys } from "./metadata-token.ts";
@@ -53,7 +54,8 @@ async function writeTokenKeys(state: StateDirectory, keys: TokenKeys): Promise<v
 }
 
 function parseKeys(text: string): TokenKeys | undefined {
-  const stored = parseObject(text);
+  // No file yet, or half a file of another program: new keys are made, tokens are asked for anew.
+  const stored = parseObject(text) ?? {};
   const current = keyOf(stored["current"]);
   const since = stored["since"];
   if (current === undefined || typeof since !== "number") return undefined;
@@ -63,14 +65,4 @@ function parseKeys(text: string): TokenKeys | undefined {
 function keyOf(value: unknown): TokenKeys["previous"] {
   if (typeof value !== "string" || !KEY.test(value)) return undefined;
   return createSecretKey(Buffer.from(value, "base64url"));
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? { ...value } : {};
-  } catch {
-    // No file yet, or half a file of another program: new keys are made, tokens are asked for anew.
-    return {};
-  }
 }

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { RestoredSession } from "../credentials/restored.ts";
 import { TemporaryCredentials } from "../credentials/types.ts";
+import { parseObject } from "../json-object.ts";
 
 /** Files of another version are of no use to this one. */
 const VERSION = 1;
@@ -51,7 +52,7 @@ export function decode(
   now: MachineInstant,
   monotonicMs: number,
 ): RestoredSession | undefined {
-  const fields = parseObject(text);
+  const fields = parseObject(text) ?? {};
   const obtained = parseInstant(fields["obtained"]);
   const key = fields["key"];
   const credentials = credentialsIn(fields);
@@ -93,13 +94,4 @@ function parseInstant(value: unknown): MachineInstant | undefined {
   const { wallMs, uptimeMs } = { wallMs: undefined, uptimeMs: undefined, ...value };
   if (typeof wallMs !== "number" || typeof uptimeMs !== "number") return undefined;
   return Number.isFinite(wallMs) && Number.isFinite(uptimeMs) ? { wallMs, uptimeMs } : undefined;
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? { ...value } : {};
-  } catch {
-    return {};
-  }
 }

@@ -1,4 +1,5 @@
 /** @module What a `credential_process` prints. */
+import { parseObject } from "../json-object.ts";
 
 /** Credentials as the SDK's providers hand them out. */
 export interface Identity {
@@ -16,6 +17,7 @@ export interface Identity {
  */
 export function parseProcessCredentials(stdout: string): Identity {
   const output = parseObject(stdout);
+  if (output === undefined) throw new Error("its output is not a JSON object");
   if (output["Version"] !== 1) throw new Error("its output has no Version 1");
   const text = (name: string) => {
     const value = output[name];
@@ -34,18 +36,4 @@ export function parseProcessCredentials(stdout: string): Identity {
     sessionToken,
     expiration: expiration === undefined ? undefined : new Date(expiration),
   };
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // JSON.parse quotes what it could not read, and that is somebody's secret.
-    throw new Error("its output is not JSON");
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new Error("its output is not a JSON object");
-  }
-  return { ...value };
 }

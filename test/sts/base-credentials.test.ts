@@ -399,7 +399,7 @@ describe("a process base", () => {
   });
 
   it.each([
-    ["prints what is not JSON", `echo ${CANARY}`, "its output is not JSON"],
+    ["prints what is not a JSON object", `echo ${CANARY}`, "its output is not a JSON object"],
     ["prints no key", `echo '{"Version":1,"SessionToken":"${CANARY}"}'`, "no AccessKeyId"],
     ["fails", `echo ${CANARY}; echo ${CANARY} >&2; exit 3`, "it failed with exit code 3"],
     ["is not there", "/nonexistent/program", "it failed with exit code 127"],

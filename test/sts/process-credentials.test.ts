@@ -32,9 +32,9 @@ describe("the output of a credential process", () => {
   });
 
   it.each([
-    ["", "its output is not JSON"],
-    ["CANARY", "its output is not JSON"],
-    [`{"SecretAccessKey":"CANARY"`, "its output is not JSON"],
+    ["", "its output is not a JSON object"],
+    ["CANARY", "its output is not a JSON object"],
+    [`{"SecretAccessKey":"CANARY"`, "its output is not a JSON object"],
     ["null", "its output is not a JSON object"],
     [`["CANARY"]`, "its output is not a JSON object"],
     [`"CANARY"`, "its output is not a JSON object"],

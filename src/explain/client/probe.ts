@@ -5,12 +5,13 @@ import { text } from "node:stream/consumers";
 import { messageOf } from "../../errors.ts";
 import type { EndpointAnswer } from "./client-report.ts";
 
-/** Longer than any SDK waits: 2 seconds. */
+/** Longer than any SDK waits, so that who is slow is not taken for who is not there. */
 const PATIENCE_MS = 5_000;
 
 /** What no image on EC2 is called; crossrole's identity document is of this one. */
 const CROSSROLE_IMAGE = "ami-00000000000000000";
 
+const DOCUMENT = "/latest/dynamic/instance-identity/document";
 const TOKEN = "x-aws-ec2-metadata-token";
 const TTL = { "x-aws-ec2-metadata-token-ttl-seconds": "60" };
 
@@ -19,9 +20,11 @@ export async function probeMetadata(endpoint: URL): Promise<EndpointAnswer> {
   const at = (path: string) => new URL(`${endpoint.origin}${pathIn(endpoint)}${path}`);
   try {
     const token = await ask(at("/latest/api/token"), "PUT", TTL);
+    if (token.status === 500)
+      return { kind: "nothing", why: whyNotKnown(await ask(at(DOCUMENT), "GET", {})) };
     if (token.status !== 200) return refusedToken(token.status);
     const headers = { [TOKEN]: token.body };
-    const document = await ask(at("/latest/dynamic/instance-identity/document"), "GET", headers);
+    const document = await ask(at(DOCUMENT), "GET", headers);
     if (!document.body.includes(CROSSROLE_IMAGE)) {
       const why = "another metadata service answers there: an instance's own, or another tool's";
       return { kind: "other", why };
@@ -56,10 +59,23 @@ export async function probeContainer(uri: URL, token: string | undefined): Promi
 
 function refusedToken(status: number): EndpointAnswer {
   const why: Readonly<Record<number, string>> = {
-    403: "it refuses this process (403): crossrole answers its own user, those in allowUsers, and pods it knows",
+    403:
+      "it refuses the way it is asked (403): by a host name that is not the listener's " +
+      "(add it to hosts), or through a proxy",
     404: "no role answers at this path (404): a listener with several roles has each below /roles/NAME",
   };
   return { kind: "nothing", why: why[status] ?? `it gives no metadata token (${status})` };
+}
+
+/** Who may have nothing is answered 500 where it asks for a token, and elsewhere what is the matter. */
+function whyNotKnown({ status }: { readonly status: number }): string {
+  const why: Readonly<Record<number, string>> = {
+    403:
+      "it refuses this process (403): crossrole answers its own user, those in allowUsers, " +
+      "and pods it knows",
+    404: "it has no role for this pod (404): crossrole check --pod tells why",
+  };
+  return why[status] ?? "it gives no metadata token now (500): its log says why";
 }
 
 /** Both spellings of both fields are crossrole's: every other service has one. */
@@ -98,7 +114,7 @@ async function ask(
     );
   });
   asked.on("error", (error) => {
-    reject(signal.aborted ? new Error("it did not answer within 2 s") : error);
+    reject(signal.aborted ? new Error(`it did not answer within ${PATIENCE_MS / 1_000} s`) : error);
   });
   asked.end();
   return await promise;

@@ -26,7 +26,7 @@ import type { SavedState } from "./saved-state.ts";
 import { regionOfProfile } from "./sts/region.ts";
 import { authorizationOf, keyOf, roleNamesOf, roleOf } from "./targets.ts";
 import type { RoleOf, Served } from "./targets.ts";
-import { warmUp } from "./warm-up.ts";
+import { sessionsOf, settled, warmUp } from "./warm-up.ts";
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -81,7 +81,7 @@ export class Daemon {
   #targets: ReadonlyMap<string, Prepared> = new Map();
   #config: Config;
   #profileRegion: string | undefined;
-  #settling: NodeJS.Timeout | undefined;
+  readonly #closing = new AbortController();
 
   constructor(options: DaemonOptions, state: SavedState, observer: Observer) {
     this.#options = options;
@@ -181,8 +181,8 @@ export class Daemon {
     this.#targets = targets;
     pods.take();
     this.#retain(config);
-    clearTimeout(this.#settling);
-    this.#settling = setTimeout(() => this.#warmAll(), isStart ? SETTLE_MS : 0);
+    if (isStart) void settled(this.#closing.signal).then(() => this.#warmAll());
+    else this.#warmAll();
     this.#observer.reloaded();
     await closeGone();
   }
@@ -209,7 +209,7 @@ export class Daemon {
 
   /** Ends every connection with its next answer, within 3 s, then cancels every renewal. */
   async close(): Promise<void> {
-    clearTimeout(this.#settling);
+    this.#closing.abort();
     this.#observer.close();
     // Whoever still asks is given what is held: all that answers are made of closes behind the last one.
     await this.#listeners.close();
@@ -275,20 +275,19 @@ export class Daemon {
   }
 
   async #warmUp(targets: ReadonlyMap<string, Prepared>): Promise<void> {
-    const sessions: RoleSession[] = [];
-    for (const { roles } of targets.values())
-      for (const { session } of roles.values()) sessions.push(session);
-    await warmUp(sessions, (session, hold) => this.#credentials.cache.get(session, hold));
+    await warmUp(sessionsOf(targets.values()), (session, hold) =>
+      this.#credentials.cache.get(session, hold),
+    );
   }
 
   /** Somebody will ask soon: every role is assumed before they do. */
   #warmAll(): void {
-    for (const { roles } of this.#targets.values())
-      for (const { session } of roles.values()) {
-        this.#obtain(session).catch(() => {
-          // In the log already; whoever asks is told so, and it is tried again.
-        });
-      }
+    if (this.#closing.signal.aborted) return;
+    for (const session of sessionsOf(this.#targets.values())) {
+      this.#obtain(session).catch(() => {
+        // In the log already; whoever asks is told so, and it is tried again.
+      });
+    }
   }
 
   async #obtain(session: RoleSession): Promise<void> {
@@ -311,12 +310,6 @@ export class Daemon {
  * can get must not be able to leave nothing to the others.
  */
 const CONNECTIONS_PER_POD = 64;
-
-/**
- * How long a start waits before it asks STS for what nobody has asked for yet: 100 ms. Loading the SDK
- * takes a tenth of a second in which nobody is answered, and whoever has started crossrole asks at once.
- */
-const SETTLE_MS = 100;
 
 /** Who is answered at a listener that the configuration no longer has. */
 const NOBODY: AllowedUsers = new Set();

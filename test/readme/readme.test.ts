@@ -1,4 +1,8 @@
-/** Every command of the README is run here, or by a suite that is named; every link and file of it is there. */
+/**
+ * Every command of crossrole that is in the README is run here. One of another program is run by the suite that is
+ * named for it, and some only by their like: what Docker, Compose, kubectl and helm would do, done without them
+ * (elsewhere.ts says how). Every link and file of the page is there.
+ */
 import { access, readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import manifest from "../../package.json" with { type: "json" };

@@ -1,5 +1,4 @@
 import { readFile, readdir, readlink } from "node:fs/promises";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { CANARY, startFakeSts } from "../support/fake-sts.ts";
 import type { FakeSts } from "../support/fake-sts.ts";
@@ -151,9 +150,9 @@ describe("a signal opens nothing, and the program goes on serving", () => {
       const stderr = run.stderr;
 
       run.child.kill("SIGUSR1");
-      await delay(500);
 
-      expect((await ask()).status).toBe(200);
+      // Answered by a process that has been given the signal: the kernel does that first.
+      for (let turn = 0; turn < 5; turn++) expect((await ask()).status).toBe(200);
       expect(await portsOf(run.pid)).toEqual([Number(new URL(url).port)]);
       expect(run.stderr).toBe(stderr);
     },
@@ -164,9 +163,8 @@ describe("a signal opens nothing, and the program goes on serving", () => {
     const { run, ask } = serve;
 
     run.child.kill("SIGUSR2");
-    await delay(500);
 
-    expect((await ask()).status).toBe(200);
+    for (let turn = 0; turn < 5; turn++) expect((await ask()).status).toBe(200);
     expect([...(await run.written()).keys()]).toEqual([]);
   });
 });

@@ -168,7 +168,7 @@ describe("a profile base", () => {
     await writeFiles({ credentials: `[ops]\n${keyLines(edge.key)}`, config: CHAINED });
     const { expiration } = await load(edge, hub);
     const lifeMs = (expiration?.getTime() ?? 0) - Date.now();
-    expect(Math.abs(lifeMs - 3_600_000)).toBeLessThan(2_000);
+    expect(Math.abs(lifeMs - 3_600_000)).toBeLessThan(60_000);
   });
 
   it("is what its credential process prints", async () => {

@@ -279,7 +279,7 @@ describe("a clock that differs from STS's", () => {
         undefined,
       ]);
       expect(edge.skews).toHaveLength(1);
-      expect(Math.abs((edge.skews[0] ?? 0) - offsetMs)).toBeLessThan(2_000);
+      expect(Math.abs((edge.skews[0] ?? 0) - offsetMs)).toBeLessThan(60_000);
     },
   );
 
@@ -290,7 +290,7 @@ describe("a clock that differs from STS's", () => {
     await using edge = await startEdge();
     edge.sts.clockOffsetMs = offsetMs;
     const { expiration } = await edge.assume();
-    expect(Math.abs(expiration.getTime() - Date.now() - 3_600_000)).toBeLessThan(2_000);
+    expect(Math.abs(expiration.getTime() - Date.now() - 3_600_000)).toBeLessThan(60_000);
   });
 
   it("is learned once for all calls that were under way", async () => {
@@ -326,7 +326,7 @@ describe("a clock that differs from STS's", () => {
     edge.sts.clockOffsetMs = 0;
     const { expiration } = await edge.assume();
     expect(edge.skews.at(-1)).toBe(0);
-    expect(Math.abs(expiration.getTime() - Date.now() - 3_600_000)).toBeLessThan(2_000);
+    expect(Math.abs(expiration.getTime() - Date.now() - 3_600_000)).toBeLessThan(60_000);
   });
 
   it.each([TEN_MINUTES_MS, -TEN_MINUTES_MS])(
@@ -336,7 +336,7 @@ describe("a clock that differs from STS's", () => {
       edge.sts.fault({ kind: "wrongDate", offsetMs });
       const { expiration } = await edge.assume();
       expect(edge.skews).toEqual([]);
-      expect(Math.abs(expiration.getTime() - Date.now() - 3_600_000)).toBeLessThan(2_000);
+      expect(Math.abs(expiration.getTime() - Date.now() - 3_600_000)).toBeLessThan(60_000);
     },
   );
 

@@ -103,9 +103,12 @@ describe("the sidecar", () => {
   });
 });
 
-describe.each(["systemd", "compose"])("the example of deploy/%s", (name) => {
+describe.each([
+  ["systemd", "crossrole.yaml"],
+  ["compose", "crossrole/crossrole.yaml"],
+])("the example of deploy/%s", (name, file) => {
   it("is a configuration that loads, at the address that is said beside it", async () => {
-    const config = configIn(await readFile(path.join(DEPLOY, name, "crossrole.yaml"), "utf8"));
+    const config = configIn(await readFile(path.join(DEPLOY, name, file), "utf8"));
     expect(config.listeners[0]?.address).toMatchObject({ host: "127.0.0.1", port: 9_911 });
     expect(config.operations).toMatchObject({ host: "127.0.0.1", port: 9_910 });
     const beside = name === "systemd" ? "crossrole.socket" : "compose.yaml";

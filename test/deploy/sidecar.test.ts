@@ -13,7 +13,11 @@ interface Container {
   readonly image: string;
   readonly restartPolicy?: string;
   readonly env?: readonly { readonly name: string; readonly value: string }[];
-  readonly startupProbe?: { readonly exec: { readonly command: readonly string[] } };
+  readonly startupProbe?: {
+    readonly exec: { readonly command: readonly string[] };
+    readonly failureThreshold: number;
+    readonly periodSeconds: number;
+  };
   readonly securityContext?: Readonly<Record<string, unknown>>;
   readonly volumeMounts?: readonly { readonly mountPath: string }[];
 }
@@ -77,6 +81,14 @@ describe("the sidecar", () => {
     expect(app?.env?.map(({ name, value }) => `${name}=${value}`)).toContain(
       "AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:9911",
     );
+  });
+
+  it("is not restarted while STS is away, before it may have let go of a role that nobody asks for", async () => {
+    const { failureThreshold = 0, periodSeconds = 0 } = sidecar?.startupProbe ?? {};
+    // The shortest session that AWS gives: for so long crossrole tries again by itself.
+    expect(failureThreshold * periodSeconds).toBe(900);
+    const chart = path.join(DEPLOY, "helm/crossrole/templates/injection-sidecar.yaml");
+    expect(await readFile(chart, "utf8")).toContain(`failureThreshold: ${failureThreshold}\n`);
   });
 
   it("may do no more than the chart's, and asks its probe in the same words", async () => {

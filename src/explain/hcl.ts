@@ -1,5 +1,14 @@
 /** @module Values in HashiCorp's language, in the form that `terraform fmt` leaves alone. */
 
+/** What stands in the file as it is, such as a reference to another resource: not a string. */
+export class Expression {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_-]*$/;
 
 /**
@@ -10,6 +19,7 @@ const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_-]*$/;
  * @see https://developer.hashicorp.com/terraform/language/syntax/style
  */
 export function hclOf(value: unknown, indent = 0): string {
+  if (value instanceof Expression) return value.text;
   if (Array.isArray(value)) return listOf(value, indent);
   if (typeof value === "object" && value !== null) {
     return `{\n${attributesOf(Object.entries(value), indent + 2)}\n${" ".repeat(indent)}}`;
@@ -44,7 +54,7 @@ function group<Line extends { readonly text: string }>(
 }
 
 function listOf(values: readonly unknown[], indent: number): string {
-  const isFlat = values.every((value) => typeof value !== "object");
+  const isFlat = values.every((value) => typeof value !== "object" || value instanceof Expression);
   const items = values.map((value) => hclOf(value, indent + 2));
   const inline = `[${items.join(", ")}]`;
   if (values.length === 0 || (isFlat && inline.length <= MAX_INLINE_LENGTH)) return inline;

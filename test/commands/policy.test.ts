@@ -254,9 +254,11 @@ describe.concurrent("crossrole policy --format terraform", () => {
     );
 
     expect(file)
-      .toBe(`# Account 111111111111. These resources need a provider that works in this account.
+      .toBe(`# Account 111111111111. These resources need a provider with alias = "account_111111111111" that works in this account.
 
 resource "aws_iam_role_policy" "hub_crossrole" {
+  provider = aws.account_111111111111
+
   name = "crossrole"
   role = "hub"
 
@@ -272,10 +274,12 @@ resource "aws_iam_role_policy" "hub_crossrole" {
   })
 }
 
-# Account 222222222222. These resources need a provider that works in this account.
+# Account 222222222222. These resources need a provider with alias = "account_222222222222" that works in this account.
 
 # its maximum session duration must be 7200 s or more
 resource "aws_iam_role" "orders_reader" {
+  provider = aws.account_222222222222
+
   name                 = "orders-reader"
   max_session_duration = 7200
 
@@ -319,6 +323,34 @@ resource "aws_iam_role" "orders_reader" {
     expect(file).toContain('resource "aws_iam_role" "reader"');
     expect(file).toContain('resource "aws_iam_role" "reader_2"');
     expect(file).toContain('  path = "/a/"');
+  });
+
+  it("refers to the roles that it makes, so that they are there before who names them", async () => {
+    const file = await policy(CHAIN, "--format", "terraform", "--principal", HUB);
+
+    expect(file).toContain("  role = aws_iam_role.gateway.name\n");
+    expect(file).toMatch(
+      /"aws_iam_role" "orders_reader" \{[^]*? AWS = aws_iam_role\.gateway\.arn\n/,
+    );
+    // The hub is somebody else's resource.
+    expect(file).toContain('  role = "hub"\n');
+    expect(file).toContain(`AWS = "${HUB}"`);
+  });
+
+  it("needs no alias in one account, and names a role that trusts it in turn by its ARN", async () => {
+    const [a, b] = ["arn:aws:iam::222222222222:role/a", "arn:aws:iam::222222222222:role/b"];
+    const file = await policy(
+      { roles: { first: { arn: b, via: [a] }, second: { arn: a, via: [b] } } },
+      "--format",
+      "terraform",
+      "--principal",
+      "arn:aws:iam::222222222222:user/ops",
+    );
+
+    expect(file).toMatch(/^# Account 222222222222\. These resources need a provider that works/);
+    expect(file).not.toContain("provider =");
+    expect(file).not.toMatch(/aws_iam_role\.\w+\.arn/);
+    expect(file).toContain("  role = aws_iam_role.a.name\n");
   });
 });
 

@@ -13,7 +13,11 @@ interface Container {
   readonly image: string;
   readonly restartPolicy?: string;
   readonly env?: readonly { readonly name: string; readonly value: string }[];
-  readonly startupProbe?: { readonly exec: { readonly command: readonly string[] } };
+  readonly startupProbe?: {
+    readonly exec: { readonly command: readonly string[] };
+    readonly failureThreshold: number;
+    readonly periodSeconds: number;
+  };
   readonly securityContext?: Readonly<Record<string, unknown>>;
   readonly volumeMounts?: readonly { readonly mountPath: string }[];
 }
@@ -79,6 +83,14 @@ describe("the sidecar", () => {
     );
   });
 
+  it("is not restarted while STS is away, before it may have let go of a role that nobody asks for", async () => {
+    const { failureThreshold = 0, periodSeconds = 0 } = sidecar?.startupProbe ?? {};
+    // The shortest session that AWS gives: for so long crossrole tries again by itself.
+    expect(failureThreshold * periodSeconds).toBe(900);
+    const chart = path.join(DEPLOY, "helm/crossrole/templates/injection-sidecar.yaml");
+    expect(await readFile(chart, "utf8")).toContain(`failureThreshold: ${failureThreshold}\n`);
+  });
+
   it("may do no more than the chart's, and asks its probe in the same words", async () => {
     const chart = path.join(DEPLOY, "helm/crossrole/templates/injection-sidecar.yaml");
     const injected = await readFile(chart, "utf8");
@@ -103,9 +115,12 @@ describe("the sidecar", () => {
   });
 });
 
-describe.each(["systemd", "compose"])("the example of deploy/%s", (name) => {
+describe.each([
+  ["systemd", "crossrole.yaml"],
+  ["compose", "crossrole/crossrole.yaml"],
+])("the example of deploy/%s", (name, file) => {
   it("is a configuration that loads, at the address that is said beside it", async () => {
-    const config = configIn(await readFile(path.join(DEPLOY, name, "crossrole.yaml"), "utf8"));
+    const config = configIn(await readFile(path.join(DEPLOY, name, file), "utf8"));
     expect(config.listeners[0]?.address).toMatchObject({ host: "127.0.0.1", port: 9_911 });
     expect(config.operations).toMatchObject({ host: "127.0.0.1", port: 9_910 });
     const beside = name === "systemd" ? "crossrole.socket" : "compose.yaml";

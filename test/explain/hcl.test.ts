@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { attributesOf, hclOf } from "../../src/explain/hcl.ts";
+import { attributesOf, Expression, hclOf } from "../../src/explain/hcl.ts";
 
 describe("values in HashiCorp's language", () => {
   it.each([
@@ -10,6 +10,8 @@ describe("values in HashiCorp's language", () => {
     ["a number", 7_200, "7200"],
     ["an empty list", [], "[]"],
     ["a short list", ["a", "b"], '["a", "b"]'],
+    ["a reference", new Expression("aws_iam_role.a.arn"), "aws_iam_role.a.arn"],
+    ["a list with one", [new Expression("a.b"), "c"], '[a.b, "c"]'],
   ])("write %s so that it stands for itself", (_, value, text) => {
     expect(hclOf(value)).toBe(text);
   });

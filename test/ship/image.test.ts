@@ -299,7 +299,7 @@ describe("the services of deploy/compose", () => {
     await using crossrole = startContainer(
       image,
       [...Entrypoint, ...(services.crossrole.command ?? [])],
-      { env, networkOf: owner, config: path.join(folder, "crossrole.yaml") },
+      { env, networkOf: owner, config: path.join(folder, "crossrole", "crossrole.yaml") },
     );
     await crossrole.printed("AWS_EC2_METADATA_SERVICE_ENDPOINT=");
     expect((await runBeside(owner, rooted(Healthcheck.Test.slice(1)))).code).toBe(0);

@@ -50,8 +50,11 @@ export async function openState(
     onError: warn("session not saved, a restart will ask STS for it"),
   });
   try {
+    const sessions = await store.load();
+    // What has expired makes room for the keys.
+    await store.flush();
     const tokenKeys = await openTokenKeys(state, Date.now, onKeyError);
-    return { ...stateWith(store, await store.load()), tokenKeys };
+    return { ...stateWith(store, sessions), tokenKeys };
   } catch (error) {
     const message = `state.directory ${directory} cannot be used: ${messageOf(error)}`;
     throw new CrossroleError("ERR_CONFIG_INVALID", message, { cause: error });

@@ -1,16 +1,18 @@
 /** @module A daemon that follows another one: what it takes over from the state directory, and what it does not. */
-import { readFile, readdir, stat } from "node:fs/promises";
+import { mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
 import { Agent } from "node:http";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Config } from "../src/config/types.ts";
 import type { Daemon } from "../src/daemon.ts";
+import { openState } from "../src/saved-state.ts";
 import {
   GATEWAY,
   ORDERS_READER,
   accessKeyIdFrom,
   askAsSdk,
   configOf,
+  memoryLog,
   start as startDaemon,
   startSts,
 } from "./support/daemon.ts";
@@ -153,6 +155,34 @@ describe("a daemon that follows another one", () => {
       const text = await readFile(join(folder, name), "utf8");
       expect(text).not.toContain(process.env["AWS_SECRET_ACCESS_KEY"]);
     }
+  });
+});
+
+describe("a state directory that cannot be written to", () => {
+  it("is warned of, and the daemon answers with keys in memory", async () => {
+    await mkdir(join(memory.path, "state/metadata-token-keys.json"), {
+      recursive: true,
+      mode: 0o700,
+    });
+
+    const { daemon, url, log } = await start(config());
+    await daemon.credentials("orders-reader");
+
+    expect((await askAsSdk(url)).status).toBe(200);
+    expect(eventsOf(log.lines)).toContain("metadata-token keys not written");
+  });
+
+  it("is rid of what is of no use before the keys need room in it", async () => {
+    const folder = join(memory.path, "state/sessions");
+    const keys = join(memory.path, "state/metadata-token-keys.json");
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (let index = 0; index < 500; index++)
+      await writeFile(join(folder, `${index.toString(16).padStart(64, "0")}.json`), "{}");
+
+    await openState(join(memory.path, "state"), { uid: process.getuid?.(), log: memoryLog() });
+
+    expect(await readdir(folder)).toEqual([]);
+    expect((await stat(keys)).isFile()).toBe(true);
   });
 });
 

@@ -12,16 +12,15 @@ const KEY = /^[A-Za-z0-9_-]{43}$/;
 export type CurrentKeys = () => TokenKeys;
 
 /**
- * The keys in `state`, or new ones; new ones that end with the process without a state directory.
- *
- * @throws when they cannot be written.
+ * The keys in `state`, or new ones; new ones that end with the process without a state directory,
+ * and where they cannot be written: a full volume costs a 401 after the next restart, and clients heal.
  */
 export async function openTokenKeys(
   state: StateDirectory | undefined,
   now: () => number,
   onError: (error: unknown) => void,
 ): Promise<CurrentKeys> {
-  let keys = state === undefined ? newTokenKeys(now()) : await restore(state, now());
+  let keys = state === undefined ? newTokenKeys(now()) : await restore(state, now(), onError);
   return () => {
     const current = rotate(keys, now());
     if (current === keys) return keys;
@@ -32,11 +31,15 @@ export async function openTokenKeys(
   };
 }
 
-async function restore(state: StateDirectory, nowMs: number): Promise<TokenKeys> {
+async function restore(
+  state: StateDirectory,
+  nowMs: number,
+  onError: (error: unknown) => void,
+): Promise<TokenKeys> {
   const known = parseKeys((await state.read(FILE, MAX_BYTES)) ?? "");
   const keys = rotate(known ?? newTokenKeys(nowMs), nowMs);
   // What is there already is left alone: two daemons that overlap start with the same keys.
-  if (keys !== known) await writeTokenKeys(state, keys);
+  if (keys !== known) await writeTokenKeys(state, keys).catch(onError);
   return keys;
 }
 

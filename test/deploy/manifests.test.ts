@@ -43,6 +43,8 @@ interface Manifest {
   readonly subjects?: readonly object[];
 }
 
+const MIB = 1_048_576;
+const PAGE = 4_096;
 const FILES = ["install.yaml", "install-impersonation.yaml"] as const;
 
 function pathOf(name: string): string {
@@ -153,6 +155,16 @@ describe.each(FILES)("%s", (name) => {
     const tier = name === "install.yaml" ? "rbac" : "impersonation";
     expect(config.kubernetes).toMatchObject({ access: tier, audience: "sts.amazonaws.com" });
     expect(config.operations).toEqual({ host: "127.0.0.1", port: 51_680 });
+  });
+
+  it("has room for the saved sessions of 250 pods with 8 roles each", async () => {
+    // A page of memory each, or two where tags or policies are long.
+    const sizeLimit = `${Math.ceil((250 * 8 * 2 * PAGE) / MIB)}Mi`;
+
+    expect((await podOf(name))["volumes"]).toContainEqual({
+      name: "state",
+      emptyDir: { medium: "Memory", sizeLimit },
+    });
   });
 
   it("probes the operations listener, and for life nothing but the process", async () => {

@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { isTokenValid, issueToken } from "../../src/metadata/metadata-token.ts";
@@ -84,6 +85,22 @@ describe("metadata-token keys in a state directory", () => {
 
     expect(await state.read(FILE, MAX_BYTES)).toBe(text);
   });
+});
+
+it("metadata-token keys that cannot be written are kept in memory, and that is told", async () => {
+  // As where the volume is full: the directory is right, and the file cannot be put in place.
+  await mkdir(join(memory.path, "state", FILE));
+  const errors: unknown[] = [];
+
+  const keys = await openTokenKeys(
+    state,
+    () => nowMs,
+    (error) => errors.push(error),
+  );
+
+  const token = issueToken(keys(), AUDIENCE, 60, nowMs);
+  expect(isTokenValid(keys(), AUDIENCE, token, nowMs)).toBe(true);
+  expect(errors).toMatchObject([{ code: "EISDIR" }]);
 });
 
 it("metadata-token keys without a state directory are another process's never", async () => {

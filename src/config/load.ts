@@ -1,15 +1,14 @@
 /** @module File, environment and flags into one checked `Config`, or every problem at once. */
 import { access, readFile } from "node:fs/promises";
-import { parseDocument } from "yaml";
 import { CrossroleError, messageOf } from "../errors.ts";
 import { buildConfig } from "./build.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { problemsOf, refuse } from "./problems.ts";
-import type { Problem } from "./problems.ts";
 import { configSchema } from "./schema.ts";
 import { fileOf, roleSettingsIn, settingOf, settingsFrom } from "./settings.ts";
 import type { Environment, Settings } from "./settings.ts";
 import type { Config } from "./types.ts";
+import { parseYaml } from "./yaml-text.ts";
 
 /** Where a configuration file is looked for when nobody named one. */
 const DEFAULT_FILES = ["crossrole.yaml", "/etc/crossrole/crossrole.yaml"] as const;
@@ -94,30 +93,6 @@ export function parseConfig(
   );
 }
 
-function parseYaml(path: string, text: string): unknown {
-  const document = parseDocument(text, { prettyErrors: true, logLevel: "error" });
-  // Such a message quotes the line it speaks of, and that line may hold a secret.
-  const problems = [...document.errors, ...document.warnings].map(({ message }): Problem => {
-    return { path: "", message: (message.split("\n")[0] ?? "").replace(/:$/, "") };
-  });
-  refuse(path, problems);
-  const value = resolveAliases(path, document);
-  if (value !== null) return value;
-  throw new CrossroleError("ERR_CONFIG_INVALID", `${path}: is empty; it needs at least roles`);
-}
-
-function resolveAliases(path: string, document: ReturnType<typeof parseDocument>): unknown {
-  try {
-    const value: unknown = document.toJS({ maxAliasCount: 100 });
-    // An alias inside its own anchor has no end, and JSON is the judge of that.
-    JSON.stringify(value);
-    return value;
-  } catch (error) {
-    const reason = error instanceof ReferenceError ? error.message : "an alias holds itself";
-    throw new CrossroleError("ERR_CONFIG_INVALID", `${path}: ${reason}`, { cause: error });
-  }
-}
-
 /** The settings that may be said beside a file as well. */
 function overlay(file: unknown, { region, stsEndpoint }: Settings): unknown {
   if (typeof file !== "object" || file === null || Array.isArray(file)) return file;
@@ -143,10 +118,7 @@ function check(
     ...(parsed.success ? [] : problemsOf(parsed.error.issues, input)),
     ...crossCheck(input, region),
   ];
-  refuse(
-    source,
-    problems.map(({ path, message }) => ({ path: nameOf(path), message })),
-  );
+  refuse(source, problems, nameOf);
   if (!parsed.success) throw new TypeError("a configuration with issues has problems");
   return buildConfig(parsed.data, { region, ...options });
 }

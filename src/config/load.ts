@@ -1,7 +1,8 @@
 /** @module File, environment and flags into one checked `Config`, or every problem at once. */
-import { access, readFile } from "node:fs/promises";
-import { CrossroleError, messageOf } from "../errors.ts";
+import { access } from "node:fs/promises";
+import { CrossroleError } from "../errors.ts";
 import { buildConfig } from "./build.ts";
+import { readFirstConfig } from "./config-file.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { problemsOf, refuse } from "./problems.ts";
 import { configSchema } from "./schema.ts";
@@ -59,22 +60,12 @@ export async function findOrigin({ flags, environment }: LoadOptions): Promise<C
  */
 export async function loadConfig(origin: ConfigOrigin, options: LoadOptions): Promise<Config> {
   if (origin.kind === "file") {
-    const text = await readConfigFile(origin.path);
+    const { text } = await readFirstConfig(origin.path);
     return parseConfig(origin, text, options);
   }
   const { name, file } = fileOf(origin.settings);
   const input = overlay(file, origin.settings);
   return check(input, options, "the command line", (path) => settingOf(path, name));
-}
-
-/** The text of the file at `path`. @throws {@link CrossroleError} `ERR_CONFIG_INVALID` that names it. */
-export async function readConfigFile(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    const message = `${path}: cannot be read: ${messageOf(error)}`;
-    throw new CrossroleError("ERR_CONFIG_INVALID", message, { cause: error });
-  }
 }
 
 /** {@link loadConfig} of a file whose text has been read. */

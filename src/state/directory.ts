@@ -1,6 +1,16 @@
 /** @module The state directory: what survives a restart, in memory that only this user can read. */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import {
+  constants,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  statfs,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { CrossroleError, messageOf } from "../errors.ts";
 
@@ -57,12 +67,16 @@ export class StateDirectory {
     return finished;
   }
 
-  /** The text of a file, or undefined when it cannot be read or is longer than `maxBytes`. */
+  /**
+   * The text of a file, or undefined when it cannot be read, is longer than `maxBytes` or is none:
+   * opening a pipe would wait for a writer, and a link leads out of the directory.
+   */
   async read(name: string, maxBytes: number): Promise<string | undefined> {
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
     try {
-      await using file = await open(this.#pathOf(name), "r");
-      const { size } = await file.stat();
-      return size > maxBytes ? undefined : await file.readFile("utf8");
+      await using file = await open(this.#pathOf(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      const found = await file.stat();
+      return found.isFile() && found.size <= maxBytes ? await file.readFile("utf8") : undefined;
     } catch {
       return undefined;
     }

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   chmod,
   mkdir,
@@ -135,12 +136,15 @@ describe("a file in the state directory", () => {
     expect(await readdir(within("state"))).toEqual(["keys.json"]);
   });
 
-  it("is nothing when it is not there, a directory, or longer than asked for", async () => {
+  it("is nothing when it is not there, longer than asked for, or no file of the directory", async () => {
     const state = await StateDirectory.open(within("state"), uid);
     await mkdir(within("state/directory"));
+    await writeFile(within("elsewhere.json"), "{}");
+    await symlink("../elsewhere.json", within("state/link.json"));
+    execFileSync("mkfifo", [within("state/pipe.json")]);
     await state.write("long.json", "x".repeat(MAX_BYTES + 1));
 
-    for (const name of ["missing.json", "directory", "long.json"]) {
+    for (const name of ["missing.json", "directory", "long.json", "link.json", "pipe.json"]) {
       expect(await state.read(name, MAX_BYTES)).toBeUndefined();
     }
   });

@@ -56,6 +56,7 @@ export async function openState(
     const tokenKeys = await openTokenKeys(state, Date.now, onKeyError);
     return { ...stateWith(store, sessions), tokenKeys };
   } catch (error) {
+    if (error instanceof CrossroleError) throw error;
     const message = `state.directory ${directory} cannot be used: ${messageOf(error)}`;
     throw new CrossroleError("ERR_CONFIG_INVALID", message, { cause: error });
   }

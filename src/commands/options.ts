@@ -4,7 +4,8 @@ import { Option } from "commander";
 import type { Command } from "commander";
 import { procAttest } from "../callers/proc-attest.ts";
 import { procSocketTables } from "../callers/proc-socket-tables.ts";
-import { findOrigin, loadConfig, parseConfig, readConfigFile } from "../config/load.ts";
+import { readFirstConfig } from "../config/config-file.ts";
+import { findOrigin, loadConfig, parseConfig } from "../config/load.ts";
 import type { ConfigOrigin, LoadOptions } from "../config/load.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Config, Role } from "../config/types.ts";
@@ -45,7 +46,7 @@ export function withRoleOptions(command: Command, defaultLevel: LogLevel): Comma
 
 export interface Loaded {
   readonly origin: ConfigOrigin;
-  /** What the file says; absent without one. */
+  /** What the file says; absent where there is none to read again. */
   readonly text?: string;
   readonly options: LoadOptions;
   readonly config: Config;
@@ -58,8 +59,9 @@ export async function load(flags: Settings): Promise<Loaded> {
   if (origin.kind === "settings") {
     return { origin, options, config: await loadConfig(origin, options) };
   }
-  const text = await readConfigFile(origin.path);
-  return { origin, text, options, config: parseConfig(origin, text, options) };
+  const { text, isPipe } = await readFirstConfig(origin.path);
+  const config = parseConfig(origin, text, options);
+  return { origin, options, config, ...(isPipe ? {} : { text }) };
 }
 
 /**

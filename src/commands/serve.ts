@@ -46,7 +46,9 @@ async function serve(flags: CommonFlags, { parent }: Command): Promise<void> {
   const daemon = await startDaemon({ config, ...options, versions, log, passedSockets });
   const watch = watchFile(daemon, loaded, log);
   // Whoever reads a line below may send a signal at once.
-  const stopped = untilStopped(watch);
+  const stopped = untilStopped(() =>
+    watch === undefined ? log.warn(NOTHING_TO_READ) : void watch.check(),
+  );
   for (const served of daemon.served) {
     const { url, roleName, roleArn } = served;
     log.info("listening", { url, roleName, roleArn });
@@ -60,6 +62,9 @@ async function serve(flags: CommonFlags, { parent }: Command): Promise<void> {
   watch?.close();
   await daemon.close();
 }
+
+const NOTHING_TO_READ =
+  "SIGHUP: there is nothing to read again, the configuration came from a pipe or from flags and variables";
 
 const NO_TABLES =
   "this platform does not tell whose a socket is: only listeners with allowUsers: any will answer";
@@ -131,10 +136,10 @@ function tell(config: Config, log: Log): void {
 }
 
 /** Resolves at the first SIGTERM or SIGINT; the second one ends the process at once, as by default. */
-async function untilStopped(watch: ConfigWatch | undefined): Promise<void> {
+async function untilStopped(onHangup: () => void): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   process.once("SIGTERM", () => resolve());
   process.once("SIGINT", () => resolve());
-  process.on("SIGHUP", () => void watch?.check());
+  process.on("SIGHUP", onHangup);
   await promise;
 }

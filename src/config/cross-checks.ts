@@ -73,9 +73,10 @@ export function crossCheck(input: unknown, region: string | undefined): Problem[
   const parsed = lenient.safeParse(input);
   if (!parsed.success) return [];
   const file = parsed.data;
+  const context = { region, bases: file.bases, isForPodsOnly: forPodsOnly(file) };
   return [
     ...checkReserved(input),
-    ...Object.entries(file.roles).flatMap(([name, role]) => checkRole(name, role, file, region)),
+    ...Object.entries(file.roles).flatMap(([name, role]) => checkRole(name, role, context)),
     ...checkListeners(file),
     ...checkPods(input),
     ...checkTokenFiles(file),
@@ -102,11 +103,16 @@ function partOf(value: unknown, name: string): object {
   return typeof part === "object" && part !== null ? part : {};
 }
 
+interface RoleContext {
+  readonly region: string | undefined;
+  readonly bases: Lenient["bases"];
+  readonly isForPodsOnly: (name: string) => boolean;
+}
+
 function checkRole(
   name: string,
   role: LenientRole,
-  file: Lenient,
-  region: string | undefined,
+  { region, bases, isForPodsOnly }: RoleContext,
 ): Problem[] {
   const path = `roles.${name}`;
   const base = role.base === "default" ? undefined : role.base;
@@ -117,10 +123,10 @@ function checkRole(
       message: `must name keys of sessionTags, has ${JSON.stringify(key)}`,
     }));
   return [
-    ...checkName(`${path}.base`, base, file.bases, "base"),
+    ...checkName(`${path}.base`, base, bases, "base"),
     ...unknownTags,
     ...checkPartitions(path, role, region),
-    ...checkSessionName(path, name, role, file),
+    ...checkSessionName(path, role, isForPodsOnly(name)),
   ];
 }
 
@@ -143,15 +149,22 @@ function checkPartitions(path: string, role: LenientRole, region: string | undef
   return problems;
 }
 
+/** Tells of a role's name whether nobody but pods gets it. */
+function forPodsOnly({
+  associations,
+  kubernetes,
+  listeners,
+}: Lenient): RoleContext["isForPodsOnly"] {
+  const associated = new Set(associations.map(({ role }) => role));
+  const served = new Set(listeners.flatMap(({ role, roles }) => [role, ...roles]));
+  const isAnnotated = kubernetes?.annotations.crossrole !== undefined;
+  return (name) => (isAnnotated || associated.has(name)) && !served.has(name);
+}
+
 /** Only a pod has a namespace: for any other caller the name would have a hole. */
-function checkSessionName(path: string, name: string, role: LenientRole, file: Lenient): Problem[] {
+function checkSessionName(path: string, role: LenientRole, isForPodsOnly: boolean): Problem[] {
   const placeholder = /\{(?:namespace|serviceAccount|pod|node)\}/.exec(role.sessionName ?? "")?.[0];
-  if (placeholder === undefined) return [];
-  const isForPods =
-    file.associations.some((one) => one.role === name) ||
-    file.kubernetes?.annotations.crossrole !== undefined;
-  const isServed = file.listeners.some((one) => one.role === name || one.roles.includes(name));
-  if (isForPods && !isServed) return [];
+  if (placeholder === undefined || isForPodsOnly) return [];
   const message = `has ${placeholder}, which only the callers of a pods listener have`;
   return [{ path: `${path}.sessionName`, message }];
 }

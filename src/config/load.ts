@@ -1,15 +1,15 @@
 /** @module File, environment and flags into one checked `Config`, or every problem at once. */
-import { access, readFile } from "node:fs/promises";
-import { parseDocument } from "yaml";
-import { CrossroleError, messageOf } from "../errors.ts";
+import { access } from "node:fs/promises";
+import { CrossroleError } from "../errors.ts";
 import { buildConfig } from "./build.ts";
+import { readFirstConfig } from "./config-file.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { problemsOf, refuse } from "./problems.ts";
-import type { Problem } from "./problems.ts";
 import { configSchema } from "./schema.ts";
 import { fileOf, roleSettingsIn, settingOf, settingsFrom } from "./settings.ts";
 import type { Environment, Settings } from "./settings.ts";
 import type { Config } from "./types.ts";
+import { parseYaml } from "./yaml-text.ts";
 
 /** Where a configuration file is looked for when nobody named one. */
 const DEFAULT_FILES = ["crossrole.yaml", "/etc/crossrole/crossrole.yaml"] as const;
@@ -60,22 +60,12 @@ export async function findOrigin({ flags, environment }: LoadOptions): Promise<C
  */
 export async function loadConfig(origin: ConfigOrigin, options: LoadOptions): Promise<Config> {
   if (origin.kind === "file") {
-    const text = await readConfigFile(origin.path);
+    const { text } = await readFirstConfig(origin.path);
     return parseConfig(origin, text, options);
   }
   const { name, file } = fileOf(origin.settings);
   const input = overlay(file, origin.settings);
   return check(input, options, "the command line", (path) => settingOf(path, name));
-}
-
-/** The text of the file at `path`. @throws {@link CrossroleError} `ERR_CONFIG_INVALID` that names it. */
-export async function readConfigFile(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    const message = `${path}: cannot be read: ${messageOf(error)}`;
-    throw new CrossroleError("ERR_CONFIG_INVALID", message, { cause: error });
-  }
 }
 
 /** {@link loadConfig} of a file whose text has been read. */
@@ -92,30 +82,6 @@ export function parseConfig(
   return check(input, options, origin.path, (path) =>
     isSetting(path) ? settingOf(path, "") : path,
   );
-}
-
-function parseYaml(path: string, text: string): unknown {
-  const document = parseDocument(text, { prettyErrors: true, logLevel: "error" });
-  // Such a message quotes the line it speaks of, and that line may hold a secret.
-  const problems = [...document.errors, ...document.warnings].map(({ message }): Problem => {
-    return { path: "", message: (message.split("\n")[0] ?? "").replace(/:$/, "") };
-  });
-  refuse(path, problems);
-  const value = resolveAliases(path, document);
-  if (value !== null) return value;
-  throw new CrossroleError("ERR_CONFIG_INVALID", `${path}: is empty; it needs at least roles`);
-}
-
-function resolveAliases(path: string, document: ReturnType<typeof parseDocument>): unknown {
-  try {
-    const value: unknown = document.toJS({ maxAliasCount: 100 });
-    // An alias inside its own anchor has no end, and JSON is the judge of that.
-    JSON.stringify(value);
-    return value;
-  } catch (error) {
-    const reason = error instanceof ReferenceError ? error.message : "an alias holds itself";
-    throw new CrossroleError("ERR_CONFIG_INVALID", `${path}: ${reason}`, { cause: error });
-  }
 }
 
 /** The settings that may be said beside a file as well. */
@@ -143,10 +109,7 @@ function check(
     ...(parsed.success ? [] : problemsOf(parsed.error.issues, input)),
     ...crossCheck(input, region),
   ];
-  refuse(
-    source,
-    problems.map(({ path, message }) => ({ path: nameOf(path), message })),
-  );
+  refuse(source, problems, nameOf);
   if (!parsed.success) throw new TypeError("a configuration with issues has problems");
   return buildConfig(parsed.data, { region, ...options });
 }

@@ -6,7 +6,7 @@ import { jsonSchema } from "./schema.ts";
 export interface Problem {
   /** Such as `roles.reader.via[0].arn`; empty for the whole file. */
   readonly path: string;
-  /** The rule, from `must` on. */
+  /** The rule, from `must` on. A getter where it takes a while: not every problem is told. */
   readonly message: string;
 }
 
@@ -19,6 +19,15 @@ const UNSPOKEN = /externalId|process|policy$|authorizationToken|^bases\.[^.]+$/;
 const SECRET_URL = /:\/\/[^/]*@|:\/\/.*\?/;
 
 const MAX_VALUE_LENGTH = 60;
+
+/** Problems that are told at once. One mistake in a template is made a thousand times. */
+const MAX_TOLD = 100;
+
+/** Names among which the nearest one is looked for: it takes a while for each. */
+const MAX_COMPARED = 1_000;
+
+/** Known names that are listed. */
+const MAX_LISTED = 50;
 
 /** Every issue of zod as a problem, with the value that breaks the rule taken from `input`. */
 export function problemsOf(issues: readonly z.core.$ZodIssue[], input: unknown): Problem[] {
@@ -37,18 +46,29 @@ export function problemsOf(issues: readonly z.core.$ZodIssue[], input: unknown):
   });
 }
 
-/** @throws {@link CrossroleError} `ERR_CONFIG_INVALID` with all of `problems`, when there are any. */
-export function refuse(source: string, problems: readonly Problem[]): void {
+/**
+ * @param nameOf what a problem's path is called by whoever made `source`
+ * @throws {@link CrossroleError} `ERR_CONFIG_INVALID` with the first hundred of `problems`, when there are any.
+ */
+export function refuse(
+  source: string,
+  problems: readonly Problem[],
+  nameOf: (path: string) => string = (path) => path,
+): void {
   if (problems.length === 0) return;
   // A key may hold anything, line breaks too.
-  const lines = problems.map(({ path, message }) =>
-    `${path} ${message}`.trimStart().replaceAll(/\p{Cc}/gu, "\u{fffd}"),
-  );
+  const lines = problems
+    .slice(0, MAX_TOLD)
+    .map(({ path, message }) =>
+      `${nameOf(path)} ${message}`.trimStart().replaceAll(/\p{Cc}/gu, "\u{fffd}"),
+    );
   const [only] = lines;
+  const more = problems.length - lines.length;
+  if (more > 0) lines.push(`and ${more} more`);
   const message =
-    lines.length === 1
+    problems.length === 1
       ? `${source}: ${only}`
-      : `${source} has ${lines.length} problems:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+      : `${source} has ${problems.length} problems:\n${lines.map((line) => `  ${line}`).join("\n")}`;
   throw new CrossroleError("ERR_CONFIG_INVALID", message);
 }
 
@@ -63,20 +83,25 @@ function isValue(path: string, value: unknown): string {
   return `, is ${json.length > MAX_VALUE_LENGTH ? `${json.slice(0, MAX_VALUE_LENGTH)}…` : json}`;
 }
 
-/** ` (did you mean "region"?)`, when one of `known` is near enough to `word`. */
-export function didYouMean(word: string, known: Iterable<string>): string {
-  const [nearest] = [...known]
+/** ` (did you mean "region"?)`, or what is known when nothing of it is near enough to `word`. */
+export function hintFor(word: string, known: readonly string[]): string {
+  const [nearest] = known
+    .slice(0, MAX_COMPARED)
     .map((name) => ({ name, distance: editDistance(word.toLowerCase(), name.toLowerCase()) }))
     .filter(({ name, distance }) => distance <= Math.max(2, name.length / 3))
     .toSorted((a, b) => a.distance - b.distance);
-  return nearest === undefined ? "" : ` (did you mean "${nearest.name}"?)`;
+  if (nearest !== undefined) return ` (did you mean "${nearest.name}"?)`;
+  const more = known.length > MAX_LISTED ? ` and ${known.length - MAX_LISTED} more` : "";
+  return `; known are ${known.slice(0, MAX_LISTED).join(", ") || "none"}${more}`;
 }
 
 function unknownKey(path: Path, key: string): Problem {
-  const known = knownKeys(path);
-  const near = didYouMean(key, known);
-  const all = near === "" ? `; known are ${known.join(", ")}` : near;
-  return { path: formatPath([...path, key]), message: `is not a known key${all}` };
+  return {
+    path: formatPath([...path, key]),
+    get message() {
+      return `is not a known key${hintFor(key, knownKeys(path))}`;
+    },
+  };
 }
 
 /** The keys that the schema knows at `path`: a record's entries and a list's items count as one. */

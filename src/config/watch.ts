@@ -1,5 +1,5 @@
 /** @module Notices that the configuration file says something else than before. */
-import { readConfigFile } from "./load.ts";
+import { readConfigFile } from "./config-file.ts";
 
 /**
  * How often the file is read: 2 seconds. It is a page long, and reading it sees every way to change

@@ -1,6 +1,18 @@
 /** @module The state directory: what survives a restart, in memory that only this user can read. */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import {
+  constants,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  statfs,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { CrossroleError, messageOf } from "../errors.ts";
 
@@ -22,9 +34,11 @@ const UNFINISHED_MS = 60_000;
 
 export class StateDirectory {
   readonly #path: string;
+  readonly #uid: number | undefined;
 
-  private constructor(path: string) {
+  private constructor(path: string, uid: number | undefined) {
     this.#path = path;
+    this.#uid = uid;
   }
 
   /**
@@ -35,15 +49,8 @@ export class StateDirectory {
    * @throws {@link CrossroleError} `ERR_CONFIG_INVALID` that says what to change.
    */
   static async open(path: string, uid: number | undefined): Promise<StateDirectory> {
-    try {
-      // Below a directory that is not there yet; one that is keeps its rights, which are looked at.
-      await mkdir(path, { recursive: true, mode: OWNER_ONLY });
-      await assertPrivate(path, uid);
-    } catch (error) {
-      if (error instanceof CrossroleError) throw error;
-      throw unusable(path, messageOf(error), error);
-    }
-    return new StateDirectory(path);
+    await makePrivate(path, uid, stat);
+    return new StateDirectory(path, uid);
   }
 
   /** The names in `folder`, without what a killed process has left there; none when there is no such folder. */
@@ -57,12 +64,16 @@ export class StateDirectory {
     return finished;
   }
 
-  /** The text of a file, or undefined when it cannot be read or is longer than `maxBytes`. */
+  /**
+   * The text of a file, or undefined when it cannot be read, is longer than `maxBytes` or is none:
+   * opening a pipe would wait for a writer, and a link leads out of the directory.
+   */
   async read(name: string, maxBytes: number): Promise<string | undefined> {
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
     try {
-      await using file = await open(this.#pathOf(name), "r");
-      const { size } = await file.stat();
-      return size > maxBytes ? undefined : await file.readFile("utf8");
+      await using file = await open(this.#pathOf(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      const found = await file.stat();
+      return found.isFile() && found.size <= maxBytes ? await file.readFile("utf8") : undefined;
     } catch {
       return undefined;
     }
@@ -85,9 +96,14 @@ export class StateDirectory {
     await rm(this.#pathOf(name), { force: true });
   }
 
-  /** Makes a folder in it. */
+  /**
+   * Makes a folder in it, or takes the one that is there by the same rules; a link to one is none:
+   * it may lead to a disk.
+   *
+   * @throws {@link CrossroleError} `ERR_CONFIG_INVALID` that says what to change.
+   */
   async makeFolder(name: string): Promise<void> {
-    await mkdir(this.#pathOf(name), { recursive: true, mode: OWNER_ONLY });
+    await makePrivate(this.#pathOf(name), this.#uid, lstat);
   }
 
   async #removeOld(name: string): Promise<void> {
@@ -101,8 +117,23 @@ export class StateDirectory {
   }
 }
 
-async function assertPrivate(path: string, uid: number | undefined): Promise<void> {
-  const found = await stat(path);
+type Look = (path: string) => Promise<Stats>;
+
+async function makePrivate(path: string, uid: number | undefined, look: Look): Promise<void> {
+  try {
+    // Below a directory that is not there yet; one that is keeps its rights, which are looked at.
+    await mkdir(path, { recursive: true, mode: OWNER_ONLY });
+    await assertPrivate(path, uid, look);
+  } catch (error) {
+    if (error instanceof CrossroleError) throw error;
+    throw unusable(path, messageOf(error), error);
+  }
+}
+
+/** @param look whether a link is what it points to, or is itself what is looked at */
+async function assertPrivate(path: string, uid: number | undefined, look: Look): Promise<void> {
+  const found = await look(path);
+  if (found.isSymbolicLink()) throw unusable(path, "it is a symlink");
   if (!found.isDirectory()) throw unusable(path, "it is no directory");
   if (uid !== undefined && found.uid !== uid) {
     throw unusable(path, `it belongs to uid ${found.uid}, and crossrole runs as ${uid}`);

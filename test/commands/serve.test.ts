@@ -189,7 +189,7 @@ describe.concurrent("serve ends with 1 and one line", () => {
       /^crossrole: missing\.yaml: cannot be read: ENOENT/,
     );
     expect(await failureOf("--config", "directory")).toMatch(
-      /^crossrole: directory: cannot be read: EISDIR/,
+      /^crossrole: directory: cannot be read: it is no regular file$/,
     );
   });
 

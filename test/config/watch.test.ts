@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -128,6 +129,36 @@ describe("the watched file", () => {
       expect.stringContaining("crossrole.yaml: cannot be read: ENOENT"),
       "one",
       expect.stringContaining("crossrole.yaml: cannot be read: ENOENT"),
+    ]);
+  });
+
+  it("that becomes a pipe is told, does not hold up what comes after it, and is taken when it is a file again", async () => {
+    const file = await fileWith("one");
+    start(file, "one");
+
+    await rm(file);
+    execFileSync("mkfifo", [file]);
+    await tick();
+    await tick();
+    await rm(file);
+    await writeFile(file, "two");
+    await tick();
+
+    expect(told).toEqual([
+      expect.stringMatching(/crossrole\.yaml: cannot be read: it is no regular file$/),
+      "two",
+    ]);
+  });
+
+  it("that is larger than 4 MiB is told, and is not read", async () => {
+    const file = await fileWith("one");
+    start(file, "one");
+
+    await truncate(file, 4 * 1_024 * 1_024 + 1);
+    await tick();
+
+    expect(told).toEqual([
+      expect.stringMatching(/crossrole\.yaml: cannot be read: it is larger than 4 MiB$/),
     ]);
   });
 

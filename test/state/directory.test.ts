@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   chmod,
   mkdir,
@@ -101,6 +102,36 @@ describe("the state directory", () => {
   });
 });
 
+describe("a folder in the state directory", () => {
+  it("is made for its owner alone, and taken when it is there", async () => {
+    const state = await StateDirectory.open(within("state"), uid);
+
+    await state.makeFolder("sessions");
+    await state.makeFolder("sessions");
+
+    expect((await stat(within("state/sessions"))).mode & 0o777).toBe(0o700);
+  });
+
+  it.each<[string, string, (path: string) => Promise<unknown>]>([
+    ["a symlink to a disk", "it is a symlink", (path) => symlink("/etc", path)],
+    ["a symlink to a right one", "it is a symlink", (path) => symlink(within("right"), path)],
+    ["a symlink to nothing", "", (path) => symlink("nothing", path)],
+    ["one that others can read", "its mode is 0755 and must be 0700", (path) => mkdir(path)],
+    ["a file", "EEXIST", (path) => writeFile(path, "")],
+  ])("is refused as the directory itself would be: %s", async (_, reason, make) => {
+    const state = await StateDirectory.open(within("state"), uid);
+    await mkdir(within("right"), { mode: 0o700 });
+    await make(within("state/sessions"));
+
+    await expect(state.makeFolder("sessions")).rejects.toMatchObject({
+      code: "ERR_CONFIG_INVALID",
+      message: expect.stringContaining(
+        `state.directory ${within("state/sessions")} cannot be used: ${reason}`,
+      ),
+    });
+  });
+});
+
 describe("a file in the state directory", () => {
   it("is its owner's alone, and replaces the one before whatever rights that had", async () => {
     const state = await StateDirectory.open(within("state"), uid);
@@ -135,12 +166,15 @@ describe("a file in the state directory", () => {
     expect(await readdir(within("state"))).toEqual(["keys.json"]);
   });
 
-  it("is nothing when it is not there, a directory, or longer than asked for", async () => {
+  it("is nothing when it is not there, longer than asked for, or no file of the directory", async () => {
     const state = await StateDirectory.open(within("state"), uid);
     await mkdir(within("state/directory"));
+    await writeFile(within("elsewhere.json"), "{}");
+    await symlink("../elsewhere.json", within("state/link.json"));
+    execFileSync("mkfifo", [within("state/pipe.json")]);
     await state.write("long.json", "x".repeat(MAX_BYTES + 1));
 
-    for (const name of ["missing.json", "directory", "long.json"]) {
+    for (const name of ["missing.json", "directory", "long.json", "link.json", "pipe.json"]) {
       expect(await state.read(name, MAX_BYTES)).toBeUndefined();
     }
   });

@@ -60,6 +60,7 @@ describe("the environment of a child", () => {
       AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
       AWS_CONFIG_FILE: "/dev/null",
       AWS_CREDENTIAL_PROFILES_FILE: "/dev/null",
+      BOTO_CONFIG: "/dev/null",
       AWS_SDK_LOAD_CONFIG: "1",
     });
   });
@@ -110,11 +111,18 @@ describe("the environment of a child", () => {
   });
 
   it("keeps AWS's files in sight when it is told to", () => {
-    const environment = { AWS_CONFIG_FILE: "/config", AWS_CREDENTIAL_PROFILES_FILE: "/java" };
+    const environment = {
+      AWS_CONFIG_FILE: "/config",
+      AWS_CREDENTIAL_PROFILES_FILE: "/java",
+      BOTO_CONFIG: "/boto",
+    };
     const child = childEnvironment(environment, { ...options, keepAwsFiles: true });
 
     expect(child).toMatchObject(environment);
     expect(child).not.toHaveProperty("AWS_SHARED_CREDENTIALS_FILE");
     expect(child).not.toHaveProperty("AWS_SDK_LOAD_CONFIG");
+    expect(childEnvironment({}, { ...options, keepAwsFiles: true })).not.toHaveProperty(
+      "BOTO_CONFIG",
+    );
   });
 });

@@ -1,4 +1,5 @@
 /** @module The environment in which only crossrole can answer. */
+import { withoutAwsProperties } from "./java-options.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -64,7 +65,9 @@ export function childEnvironment(
 ): Record<string, string> {
   const child: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
-    if (value !== undefined && !isRemoved(name)) child[name] = value;
+    if (value === undefined || isRemoved(name)) continue;
+    const kept = withoutAwsProperties(name, value);
+    if (kept !== undefined) child[name] = kept;
   }
   const { NO_PROXY: upper, no_proxy: lower } = environment;
   return {

@@ -44,6 +44,25 @@ describe("the environment of a child", () => {
     expect(childEnvironment(environment, options)).toMatchObject(environment);
   });
 
+  it.each([
+    ["-Daws.accessKeyId=AKIAEXAMPLE -Daws.secretKey=s -Xmx1g", "-Xmx1g"],
+    ["-Xmx1g -Daws.secretAccessKey=s  -Dx='a  b'", "-Xmx1g -Dx='a  b'"],
+    ['-Da=1 "-Daws.sharedCredentialsFile=/my files/x" -Db=2', "-Da=1 -Db=2"],
+    ["-Daws.configFile='/my files/x' -Db=2", "-Db=2"],
+    ["-Xmx1g -Daws.webIdentityTokenFile=/t -Daws.roleArn=r", "-Xmx1g"],
+    ["-Daws.region=eu-west-1  -Daws.profiles=x", "-Daws.region=eu-west-1  -Daws.profiles=x"],
+    ["'-Dnote=see -Daws.profile=x'", "'-Dnote=see -Daws.profile=x'"],
+    ["", ""],
+    ["-Daws.profile=x -Daws.sessionToken=t", undefined],
+  ])("has no property of the JVM that would win: %j becomes %j", (value, rest) => {
+    for (const name of ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"]) {
+      expect(childEnvironment({ [name]: value }, options)[name]).toBe(rest);
+      const kept = { ...options, keepAwsFiles: true };
+      expect(childEnvironment({ [name]: value }, kept)[name]).toBe(rest);
+    }
+    expect(childEnvironment({ OTHER: value }, options)["OTHER"]).toBe(value);
+  });
+
   it("points at crossrole, whatever was pointed at before", () => {
     const environment = {
       AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://elsewhere",

@@ -25,7 +25,8 @@ export interface CommonOptions {
   readonly stsEndpoint?: string;
   /**
    * Where the first key is looked for, and what {@link Crossrole.env} is made of. Default:
-   * `process.env`. Profiles are those of the process, whatever is said here.
+   * `process.env`. The AWS files, and the address of instance metadata, are those of the process,
+   * whatever is said here.
    */
   readonly environment?: Environment;
   /** How the child finds its credentials. Default: `imds`. */

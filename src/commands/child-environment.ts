@@ -1,4 +1,5 @@
 /** @module The environment in which only crossrole can answer. */
+import { withoutAwsProperties } from "./java-options.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -51,7 +52,7 @@ type Way =
 export interface ChildOptions {
   readonly way: Way;
   readonly region: string | undefined;
-  /** Leaves the shared credentials and config files in sight. */
+  /** Leaves the shared credentials and config files in sight, and those of boto. */
   readonly keepAwsFiles: boolean;
   /** A file that is there, readable and empty on this platform. */
   readonly emptyFile: string;
@@ -64,7 +65,9 @@ export function childEnvironment(
 ): Record<string, string> {
   const child: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
-    if (value !== undefined && !isRemoved(name)) child[name] = value;
+    if (value === undefined || isRemoved(name)) continue;
+    const kept = withoutAwsProperties(name, value);
+    if (kept !== undefined) child[name] = kept;
   }
   const { NO_PROXY: upper, no_proxy: lower } = environment;
   return {
@@ -79,13 +82,15 @@ export function childEnvironment(
   };
 }
 
-/** What leads every SDK away from the files of `~/.aws`. */
+/** What leads every SDK away from the files of `~/.aws`, and botocore from those of boto. */
 function awsFilesAt(file: string): Record<string, string> {
   return {
     AWS_SHARED_CREDENTIALS_FILE: file,
     AWS_CONFIG_FILE: file,
     // Java v1 heeds this one alone.
     AWS_CREDENTIAL_PROFILES_FILE: file,
+    // botocore's other file. Unless this says where it is, ~/.boto and /etc/boto.cfg win by their keys.
+    BOTO_CONFIG: file,
     // Without it the SDK for JavaScript v2 reads ~/.aws/credentials, whatever the others say.
     AWS_SDK_LOAD_CONFIG: "1",
   };

@@ -6,6 +6,7 @@ import { SigningCredentials } from "../credentials/types.ts";
 import type { BaseCredentials, BaseProvider, LoadBaseCredentials } from "../credentials/types.ts";
 import { sourceOf } from "./base-source.ts";
 import { keysIn } from "./environment-keys.ts";
+import { chainIn, containerIn } from "./default-chain.ts";
 import { parseProcessCredentials } from "./process-credentials.ts";
 import type { Identity } from "./process-credentials.ts";
 import { profileAssumers } from "./profile-assumers.ts";
@@ -51,10 +52,13 @@ async function identityOf(
 ): Promise<Identity> {
   if (provider.kind === "process") return await runProcess(provider.command, signal);
   const keys =
-    provider.kind === "default" || provider.kind === "environment"
+    provider.kind === "environment" || (provider.kind === "default" && !environment["AWS_PROFILE"])
       ? keysIn(environment)
       : undefined;
   if (keys !== undefined) return keys;
+  if (provider.kind === "environment") {
+    throw new Error("Unable to find environment variable credentials.");
+  }
   const sdk = await import("@aws-sdk/credential-providers");
   // Without ignoreCache a profile is read once in the life of a process. No clientConfig: the SDK
   // would ask SSO, too, in the region and at the endpoint that are meant for STS.
@@ -65,13 +69,11 @@ async function identityOf(
   };
   switch (provider.kind) {
     case "default":
-      return await sdk.fromNodeProviderChain(init)();
+      return await chainIn(environment, sdk, init);
     case "profile":
       return await sdk.fromIni({ ...init, profile: provider.profile })();
-    case "environment":
-      return await sdk.fromEnv()();
     case "container":
-      return await sdk.fromHttp({ maxRetries: 1, logger: SILENT })();
+      return await sdk.fromHttp({ ...containerIn(environment), maxRetries: 1, logger: SILENT })();
     case "instance":
       return await sdk.fromInstanceMetadata({ maxRetries: 2, logger: SILENT })();
   }

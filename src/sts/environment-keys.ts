@@ -10,12 +10,12 @@ interface NotedIdentity extends Identity {
 
 /**
  * The keys that `environment` has, as the SDK's provider takes them from the process's; undefined when
- * there are none, or where a named profile goes before them, as it does in the SDK's chain.
+ * there are none.
  */
 export function keysIn(environment: Environment): NotedIdentity | undefined {
   const accessKeyId = environment["AWS_ACCESS_KEY_ID"];
   const secretAccessKey = environment["AWS_SECRET_ACCESS_KEY"];
-  if (!accessKeyId || !secretAccessKey || environment["AWS_PROFILE"]) return undefined;
+  if (!accessKeyId || !secretAccessKey) return undefined;
   const expiration = environment["AWS_CREDENTIAL_EXPIRATION"];
   return {
     accessKeyId,

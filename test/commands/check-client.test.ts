@@ -119,6 +119,7 @@ describe.concurrent("crossrole check --client", () => {
     await mkdir(`${machine.directory}/user/.aws`, { recursive: true });
     const profile = `aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = ${CANARY}\n`;
     await machine.write("user/.aws/credentials", `[default]\n${profile}`);
+    await machine.write("user/.boto", `[Credentials]\n${profile}`);
     const env = { ...machine.env, HOME: `${machine.directory}/user` };
     const inside = async (...flags: readonly string[]) => {
       const child = [process.execPath, MAIN, "check", "--client", "--json"];

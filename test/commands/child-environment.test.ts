@@ -44,6 +44,25 @@ describe("the environment of a child", () => {
     expect(childEnvironment(environment, options)).toMatchObject(environment);
   });
 
+  it.each([
+    ["-Daws.accessKeyId=AKIAEXAMPLE -Daws.secretKey=s -Xmx1g", "-Xmx1g"],
+    ["-Xmx1g -Daws.secretAccessKey=s  -Dx='a  b'", "-Xmx1g -Dx='a  b'"],
+    ['-Da=1 "-Daws.sharedCredentialsFile=/my files/x" -Db=2', "-Da=1 -Db=2"],
+    ["-Daws.configFile='/my files/x' -Db=2", "-Db=2"],
+    ["-Xmx1g -Daws.webIdentityTokenFile=/t -Daws.roleArn=r", "-Xmx1g"],
+    ["-Daws.region=eu-west-1  -Daws.profiles=x", "-Daws.region=eu-west-1  -Daws.profiles=x"],
+    ["'-Dnote=see -Daws.profile=x'", "'-Dnote=see -Daws.profile=x'"],
+    ["", ""],
+    ["-Daws.profile=x -Daws.sessionToken=t", undefined],
+  ])("has no property of the JVM that would win: %j becomes %j", (value, rest) => {
+    for (const name of ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"]) {
+      expect(childEnvironment({ [name]: value }, options)[name]).toBe(rest);
+      const kept = { ...options, keepAwsFiles: true };
+      expect(childEnvironment({ [name]: value }, kept)[name]).toBe(rest);
+    }
+    expect(childEnvironment({ OTHER: value }, options)["OTHER"]).toBe(value);
+  });
+
   it("points at crossrole, whatever was pointed at before", () => {
     const environment = {
       AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://elsewhere",
@@ -60,6 +79,7 @@ describe("the environment of a child", () => {
       AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
       AWS_CONFIG_FILE: "/dev/null",
       AWS_CREDENTIAL_PROFILES_FILE: "/dev/null",
+      BOTO_CONFIG: "/dev/null",
       AWS_SDK_LOAD_CONFIG: "1",
     });
   });
@@ -110,11 +130,18 @@ describe("the environment of a child", () => {
   });
 
   it("keeps AWS's files in sight when it is told to", () => {
-    const environment = { AWS_CONFIG_FILE: "/config", AWS_CREDENTIAL_PROFILES_FILE: "/java" };
+    const environment = {
+      AWS_CONFIG_FILE: "/config",
+      AWS_CREDENTIAL_PROFILES_FILE: "/java",
+      BOTO_CONFIG: "/boto",
+    };
     const child = childEnvironment(environment, { ...options, keepAwsFiles: true });
 
     expect(child).toMatchObject(environment);
     expect(child).not.toHaveProperty("AWS_SHARED_CREDENTIALS_FILE");
     expect(child).not.toHaveProperty("AWS_SDK_LOAD_CONFIG");
+    expect(childEnvironment({}, { ...options, keepAwsFiles: true })).not.toHaveProperty(
+      "BOTO_CONFIG",
+    );
   });
 });

@@ -53,6 +53,7 @@ describe.concurrent("the environment of a command that exec runs", () => {
       AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
       AWS_CONFIG_FILE: "/dev/null",
       AWS_CREDENTIAL_PROFILES_FILE: "/dev/null",
+      BOTO_CONFIG: "/dev/null",
       AWS_SDK_LOAD_CONFIG: "1",
     });
     expect(JSON.stringify(child)).not.toContain(machine.key.accessKeyId);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { profilesOf } from "../../src/explain/client/aws-files.ts";
+import { botoFileOf, profilesOf } from "../../src/explain/client/aws-files.ts";
 import { placeOf, shownUrl } from "../../src/explain/client/place.ts";
 import { rivalsOf } from "../../src/explain/client/rivals.ts";
 import { SDKS } from "../../src/explain/client/sdks.ts";
@@ -27,8 +27,10 @@ function rivals(
   files: Readonly<Record<string, string>> = {},
   way: "container" | "metadata" = "metadata",
 ): string[] {
-  const profiles = profilesOf(sdk(name), new Map(Object.entries(files)), environment, HOME);
-  return rivalsOf(sdk(name), { environment, profiles, way }).map(({ code }) => code);
+  const read = new Map(Object.entries(files));
+  const profiles = profilesOf(sdk(name), read, environment, HOME);
+  const botoFile = botoFileOf(read, environment, HOME);
+  return rivalsOf(sdk(name), { environment, profiles, botoFile, way }).map(({ code }) => code);
 }
 
 /** What is wrong on the way for `name`. */
@@ -115,6 +117,37 @@ describe("what wins in the chain of", () => {
   });
 });
 
+describe("boto's own files", () => {
+  const withCredentials = `[Credentials]\n${withKeys}`;
+
+  it.each([
+    ["~/.boto", {}, `${HOME}/.boto`],
+    ["/etc/boto.cfg", {}, "/etc/boto.cfg"],
+    ["the file of BOTO_CONFIG", { BOTO_CONFIG: "~/own" }, `${HOME}/own`],
+  ])("win over both ways by keys in %s, with botocore alone", (_, environment, file) => {
+    const files = { [file]: withCredentials };
+    const seen = everySdk((name) => rivals(name, environment, files).includes("boto-config"));
+
+    expect(seen).toEqual(["boto3", "cli"]);
+    expect(rivals("boto3", environment, files, "container")).toEqual(["boto-config"]);
+  });
+
+  it.each([
+    ["no keys", "[Credentials]\ngs_oauth2_refresh_token = x\n"],
+    ["keys of another section", `[credentials]\n${withKeys}`],
+    ["a comment", "[Credentials]\n# aws_access_key_id = x\n"],
+  ])("win nothing by %s", (_, text) => {
+    expect(rivals("boto3", {}, { [`${HOME}/.boto`]: text })).toEqual([]);
+  });
+
+  it("are out of sight where BOTO_CONFIG names another", () => {
+    const files = { [`${HOME}/.boto`]: withCredentials, "/etc/boto.cfg": withCredentials };
+
+    expect(rivals("boto3", { BOTO_CONFIG: "/dev/null" }, files)).toEqual([]);
+    expect(rivals("boto3", { BOTO_CONFIG: "" }, files)).toEqual([]);
+  });
+});
+
 describe("the AWS files", () => {
   it.each([
     ["keys", withKeys],
@@ -152,7 +185,12 @@ describe("the AWS files", () => {
   it("never show what is behind the sign of assignment", () => {
     const files = new Map([[CREDENTIALS, `[default]\n${withKeys}`]]);
     const profiles = profilesOf(sdk("boto3"), files, {}, HOME);
-    const [finding] = rivalsOf(sdk("boto3"), { environment: {}, profiles, way: "metadata" });
+    const [finding] = rivalsOf(sdk("boto3"), {
+      environment: {},
+      profiles,
+      botoFile: undefined,
+      way: "metadata",
+    });
 
     expect(finding?.what).toBe(`profile default of ${CREDENTIALS}`);
     expect(JSON.stringify(finding)).not.toContain("AKIA");

@@ -18,7 +18,10 @@ export type Profiles = ReadonlyMap<string, readonly Profile[]>;
 export type AwsFiles = ReadonlyMap<string, string | undefined>;
 
 export async function readAwsFiles(environment: Environment, home: string): Promise<AwsFiles> {
-  const paths = new Set(Object.values(pathsIn(environment, home)));
+  const paths = new Set([
+    ...Object.values(pathsIn(environment, home)),
+    ...botoPathsIn(environment, home),
+  ]);
   const read = [...paths].map(
     async (file) => [file, await readFile(file, "utf8").catch(() => undefined)] as const,
   );
@@ -39,6 +42,25 @@ export function profilesOf(
     }
   }
   return profiles;
+}
+
+/** The file of boto that has keys, which botocore still takes; undefined where none has. */
+export function botoFileOf(
+  files: AwsFiles,
+  environment: Environment,
+  home: string,
+): string | undefined {
+  const hasKeys = (file: string) =>
+    sectionsIn(files.get(file) ?? "", false)
+      .get("Credentials")
+      ?.has("keys") === true;
+  return botoPathsIn(environment, home).find(hasKeys);
+}
+
+/** A variable that is set but empty hides the other two as well. */
+function botoPathsIn({ BOTO_CONFIG: said }: Environment, home: string): readonly string[] {
+  if (said === undefined) return ["/etc/boto.cfg", path.join(home, ".boto")];
+  return said === "" ? [] : [inHome(said, home)];
 }
 
 function filesOf(sdk: Sdk, files: AwsFiles, environment: Environment, home: string) {
@@ -67,7 +89,7 @@ function filesOf(sdk: Sdk, files: AwsFiles, environment: Environment, home: stri
 function pathsIn(environment: Environment, home: string) {
   const at = (name: string, file: string) => {
     const said = environment[name] || path.join(home, ".aws", file);
-    return said.replace(/^~(?=\/)/, home);
+    return inHome(said, home);
   };
   return {
     credentials: at("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
@@ -76,6 +98,10 @@ function pathsIn(environment: Environment, home: string) {
     ownCredentials: path.join(home, ".aws", "credentials"),
     ownConfig: path.join(home, ".aws", "config"),
   };
+}
+
+function inHome(file: string, home: string): string {
+  return file.replace(/^~(?=\/)/, home);
 }
 
 /** @see https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html */

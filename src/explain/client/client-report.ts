@@ -46,7 +46,8 @@ export interface ClientFinding {
   /** `error`: it keeps the SDK from crossrole. `warning`: it will, some day. `note`: good to know. */
   readonly level: "error" | "warning" | "note";
   /**
-   * - `environment-keys`, `java-properties`, `profile`, `web-identity`, `container`, `credential-file`: what wins
+   * - `environment-keys`, `java-properties`, `profile`, `web-identity`, `container`, `credential-file`,
+   *   `boto-config`: what wins
    * - `incomplete`, `unknown-profile`: what ends the chain with an error
    * - `metadata-disabled`, `endpoint-invalid`, `endpoint-path`, `endpoint-slash`, `endpoint-mode`,
    *   `endpoint-host`, `endpoint-unset`, `endpoint-answer`: where crossrole is looked for
@@ -69,6 +70,7 @@ type ClientFindingCode =
   | "web-identity"
   | "container"
   | "credential-file"
+  | "boto-config"
   | "incomplete"
   | "unknown-profile"
   | "metadata-disabled"

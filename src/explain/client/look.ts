@@ -1,5 +1,5 @@
 /** @module Looks at an environment as an application's SDKs would, and asks who answers there. */
-import { profilesOf, readAwsFiles } from "./aws-files.ts";
+import { botoFileOf, profilesOf, readAwsFiles } from "./aws-files.ts";
 import type { AwsFiles } from "./aws-files.ts";
 import type { ClientReport, EndpointAnswer, SdkReport } from "./client-report.ts";
 import { placeOf, shownUrl } from "./place.ts";
@@ -67,7 +67,8 @@ interface Seen extends LookOptions {
 function reportOf(sdk: Sdk, seen: Seen): SdkReport {
   const { place, answers, files, found, environment, home } = seen;
   const profiles = profilesOf(sdk, files, environment, home);
-  const rivals = rivalsOf(sdk, { environment, profiles, way: place.way });
+  const botoFile = botoFileOf(files, environment, home);
+  const rivals = rivalsOf(sdk, { environment, profiles, botoFile, way: place.way });
   const answer = sdk.endpointPath === "dropped" ? answers.dropped : answers.kept;
   const onTheWay = wayFindings(sdk, { place, answer, found, environment });
   const findings = [...rivals, ...onTheWay];

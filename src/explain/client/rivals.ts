@@ -8,6 +8,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export interface Surroundings {
   readonly environment: Environment;
   readonly profiles: Profiles;
+  /** The file of boto that has keys. */
+  readonly botoFile: string | undefined;
   /** Where the chain is meant to end. */
   readonly way: "container" | "metadata";
 }
@@ -32,6 +34,8 @@ function rivalAt(link: Link, sdk: Sdk, surroundings: Surroundings): ClientFindin
       return webIdentityRival(sdk, environment);
     case "credentialFile":
       return credentialFileRival(environment);
+    case "botoConfig":
+      return botoRival(surroundings);
     // What of these two is there decides the way: neither is a rival of the other.
     case "container":
     case "instance":
@@ -83,6 +87,14 @@ function credentialFileRival(environment: Environment): ClientFinding[] {
   if (!environment[variable]) return [];
   const message = "the file of the old EC2 tools comes before crossrole";
   return [error("credential-file", variable, message, `unset ${variable}`)];
+}
+
+function botoRival({ environment, botoFile }: Surroundings): ClientFinding[] {
+  if (botoFile === undefined) return [];
+  const by = environment["BOTO_CONFIG"] === undefined ? "" : " (BOTO_CONFIG)";
+  const message = "it has keys for boto, which botocore takes before it asks crossrole";
+  const fix = "take [Credentials] out of it, or point BOTO_CONFIG at an empty file";
+  return [error("boto-config", `${botoFile}${by}`, message, fix)];
 }
 
 const KINDS: Readonly<Record<ProfileKind, string>> = {

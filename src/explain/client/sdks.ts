@@ -11,6 +11,7 @@ export type Link =
   | "container"
   | "instance"
   | "credentialFile"
+  | "botoConfig"
   | { readonly profile: readonly ProfileKind[] };
 
 export interface Sdk {
@@ -83,6 +84,7 @@ const BOTOCORE = {
     "webIdentity",
     { profile: ["webIdentity", "sso", "keys", "login", "process"] },
     "credentialFile",
+    "botoConfig",
     "container",
     "instance",
   ],

@@ -32,9 +32,12 @@ export async function openState(
   { uid, log }: { readonly uid: number | undefined; readonly log: Log },
 ): Promise<SavedState> {
   const warn = (event: string) => (error: unknown) => log.warn(event, { reason: messageOf(error) });
-  const onKeyError = warn("metadata-token keys not written");
+  const keyTrouble = {
+    onMalformed: () => log.warn(KEYS_IGNORED),
+    onError: warn("metadata-token keys not written"),
+  };
   if (directory === undefined) {
-    const tokenKeys = await openTokenKeys(undefined, Date.now, onKeyError);
+    const tokenKeys = await openTokenKeys(undefined, Date.now, keyTrouble);
     return {
       tokenKeys,
       sessions: [],
@@ -53,7 +56,7 @@ export async function openState(
     const sessions = await store.load();
     // What has expired makes room for the keys.
     await store.flush();
-    const tokenKeys = await openTokenKeys(state, Date.now, onKeyError);
+    const tokenKeys = await openTokenKeys(state, Date.now, keyTrouble);
     return { ...stateWith(store, sessions), tokenKeys };
   } catch (error) {
     if (error instanceof CrossroleError) throw error;
@@ -82,6 +85,9 @@ function stateWith(
     },
   };
 }
+
+const KEYS_IGNORED =
+  "saved metadata-token keys ignored: they cannot be read, and tokens of before are asked for anew";
 
 function none(): void {
   // Nothing is kept.

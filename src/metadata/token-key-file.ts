@@ -9,6 +9,14 @@ const FILE = "metadata-token-keys.json";
 const MAX_BYTES = 4_096;
 const KEY = /^[A-Za-z0-9_-]{43}$/;
 
+/** Whom to tell what is wrong with the file. A daemon does its work without it. */
+export interface KeyFileTrouble {
+  /** What is there is no file of keys: new ones take its place. */
+  readonly onMalformed: () => void;
+  /** The keys cannot be written. */
+  readonly onError: (error: unknown) => void;
+}
+
 /** Today's keys; asks for new ones when it is time. */
 export type CurrentKeys = () => TokenKeys;
 
@@ -19,15 +27,15 @@ export type CurrentKeys = () => TokenKeys;
 export async function openTokenKeys(
   state: StateDirectory | undefined,
   now: () => number,
-  onError: (error: unknown) => void,
+  trouble: KeyFileTrouble,
 ): Promise<CurrentKeys> {
-  let keys = state === undefined ? newTokenKeys(now()) : await restore(state, now(), onError);
+  let keys = state === undefined ? newTokenKeys(now()) : await restore(state, now(), trouble);
   return () => {
     const current = rotate(keys, now());
     if (current === keys) return keys;
     keys = current;
     // Tokens are issued meanwhile; a restart that misses the new key costs a 401, and clients heal.
-    if (state !== undefined) writeTokenKeys(state, keys).catch(onError);
+    if (state !== undefined) writeTokenKeys(state, keys).catch(trouble.onError);
     return keys;
   };
 }
@@ -35,9 +43,12 @@ export async function openTokenKeys(
 async function restore(
   state: StateDirectory,
   nowMs: number,
-  onError: (error: unknown) => void,
+  { onMalformed, onError }: KeyFileTrouble,
 ): Promise<TokenKeys> {
+  // Before it is read: another daemon that starts now may be writing the first one.
+  const isThere = await state.has(FILE);
   const known = parseKeys((await state.read(FILE, MAX_BYTES)) ?? "");
+  if (known === undefined && isThere) onMalformed();
   const keys = rotate(known ?? newTokenKeys(nowMs), nowMs);
   // What is there already is left alone: two daemons that overlap start with the same keys.
   if (keys !== known) await writeTokenKeys(state, keys).catch(onError);

@@ -79,6 +79,12 @@ export class StateDirectory {
     }
   }
 
+  /** Whether there is anything of that name. */
+  async has(name: string): Promise<boolean> {
+    const found = await lstat(this.#pathOf(name)).catch(() => undefined);
+    return found !== undefined;
+  }
+
   /** Writes so that a reader finds the old text or the new one, whole, whoever else writes. */
   async write(name: string, text: string): Promise<void> {
     const path = this.#pathOf(name);

@@ -1,8 +1,9 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isTokenValid, issueToken } from "../../src/metadata/metadata-token.ts";
 import { openTokenKeys } from "../../src/metadata/token-key-file.ts";
+import type { KeyFileTrouble } from "../../src/metadata/token-key-file.ts";
 import { StateDirectory } from "../../src/state/directory.ts";
 import { memoryDirectory } from "../support/memory.ts";
 import type { MemoryDirectory } from "../support/memory.ts";
@@ -24,13 +25,15 @@ beforeEach(async () => {
 });
 afterEach(() => memory[Symbol.asyncDispose]());
 
-function open() {
-  return openTokenKeys(state, () => nowMs, fail);
+function open(trouble = NONE) {
+  return openTokenKeys(state, () => nowMs, trouble);
 }
 
-function fail(error: unknown): void {
-  expect.unreachable(String(error));
-}
+/** No trouble is expected. */
+const NONE: KeyFileTrouble = {
+  onMalformed: () => expect.unreachable("malformed"),
+  onError: (error) => expect.unreachable(String(error)),
+};
 
 describe("metadata-token keys in a state directory", () => {
   it("are the next process's too: a token is good across a restart", async () => {
@@ -67,11 +70,14 @@ describe("metadata-token keys in a state directory", () => {
   });
 
   it.each(["", "{", "null", "[]", '{"current":"short","since":1}', '{"since":1}'])(
-    "are made anew when the file says %j",
+    "are made anew when the file says %j, and that is told once",
     async (text) => {
       await state.write(FILE, text);
+      const onMalformed = vi.fn<() => void>();
 
-      const keys = (await open())();
+      const keys = (await open({ ...NONE, onMalformed }))();
+
+      expect(onMalformed).toHaveBeenCalledOnce();
 
       const token = issueToken(keys, AUDIENCE, 60, nowMs);
       expect(isTokenValid((await open())(), AUDIENCE, token, nowMs)).toBe(true);
@@ -92,20 +98,19 @@ it("metadata-token keys that cannot be written are kept in memory, and that is t
   await mkdir(join(memory.path, "state", FILE));
   const errors: unknown[] = [];
 
-  const keys = await openTokenKeys(
-    state,
-    () => nowMs,
-    (error) => errors.push(error),
-  );
+  const keys = await open({
+    onMalformed: () => errors.push("malformed"),
+    onError: (error) => errors.push(error),
+  });
 
   const token = issueToken(keys(), AUDIENCE, 60, nowMs);
   expect(isTokenValid(keys(), AUDIENCE, token, nowMs)).toBe(true);
-  expect(errors).toMatchObject([{ code: "EISDIR" }]);
+  expect(errors).toMatchObject(["malformed", { code: "EISDIR" }]);
 });
 
 it("metadata-token keys without a state directory are another process's never", async () => {
-  const one = await openTokenKeys(undefined, () => nowMs, fail);
-  const other = await openTokenKeys(undefined, () => nowMs, fail);
+  const one = await openTokenKeys(undefined, () => nowMs, NONE);
+  const other = await openTokenKeys(undefined, () => nowMs, NONE);
 
   const token = issueToken(one(), AUDIENCE, 60, nowMs);
 

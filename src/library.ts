@@ -150,7 +150,7 @@ async function configOf(
     stsEndpoint,
     durationSeconds: durationSeconds?.toString(),
   };
-  return await loadConfig({ kind: "settings", settings }, load);
+  return await loadConfig({ kind: "settings", settings, by: "option" }, load);
 }
 
 interface Way {

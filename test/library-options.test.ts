@@ -40,6 +40,13 @@ describe("startCrossrole", () => {
     });
   });
 
+  it("names the option whose value breaks a rule of the configuration", async () => {
+    await expect(startCrossrole({ roleArn, durationSeconds: 60 })).rejects.toMatchObject({
+      code: "ERR_CONFIG_INVALID",
+      message: expect.stringMatching(/^startCrossrole: durationSeconds must be .*, is 60$/),
+    });
+  });
+
   it.each<[string, () => unknown]>([
     [
       "throws",

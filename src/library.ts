@@ -11,6 +11,7 @@ import type { Config } from "./config/types.ts";
 import { newToken } from "./container/authorization.ts";
 import { startDaemon } from "./daemon.ts";
 import type { Daemon } from "./daemon.ts";
+import { checkOptions, jsonOf } from "./library-options.ts";
 import { createLog } from "./log.ts";
 import { containerUri } from "./targets.ts";
 
@@ -83,9 +84,10 @@ export interface Crossrole extends AsyncDisposable {
  * what was wrong and what to do. Nothing is left open then.
  */
 export async function startCrossrole(options: RoleOptions | ConfigOptions): Promise<Crossrole> {
+  checkOptions(options);
   const { protocol = "imds", onLog, environment = process.env } = options;
   const config = await configOf(options, environment);
-  const role = chooseRole(config, "config" in options ? options.role : undefined);
+  const role = chooseRole(config, isConfig(options) ? options.role : undefined);
   const token = newToken();
   const socketTables = await procSocketTables();
   const allowUsers = socketTables === undefined ? "any" : [];
@@ -95,7 +97,7 @@ export async function startCrossrole(options: RoleOptions | ConfigOptions): Prom
     hostname: hostname(),
     uid: process.getuid?.(),
     socketTables,
-    log: createLog(onLog === undefined ? "silent" : "info", { write: onLog ?? (() => undefined) }),
+    log: createLog(onLog === undefined ? "silent" : "info", { write: heedless(onLog) }),
   });
   const close = async () => {
     await daemon.close();
@@ -110,15 +112,31 @@ export async function startCrossrole(options: RoleOptions | ConfigOptions): Prom
   }
 }
 
+/** `config: undefined` beside a role is none. */
+function isConfig(options: RoleOptions | ConfigOptions): options is ConfigOptions {
+  return "config" in options && options.config !== undefined;
+}
+
+/** What becomes of a line is the host's business: neither an answer nor the host may fail by it. */
+function heedless(onLog: CommonOptions["onLog"]): (line: string) => void {
+  return (line) => {
+    new Promise((resolve) => {
+      resolve(onLog?.(line));
+    }).catch(() => {
+      // There is nobody to tell: this was the log.
+    });
+  };
+}
+
 async function configOf(
   options: RoleOptions | ConfigOptions,
   environment: Environment,
 ): Promise<Config> {
   const load = { flags: {}, environment, hostname: hostname() };
-  if ("config" in options) {
+  if (isConfig(options)) {
     const { config, region, stsEndpoint } = options;
     const origin = { kind: "file", path: "config", settings: { region, stsEndpoint } } as const;
-    return parseConfig(origin, JSON.stringify(config), load);
+    return parseConfig(origin, jsonOf(config), load);
   }
   const { durationSeconds, roleArn, via, externalId, sessionName, profile, region, stsEndpoint } =
     options;
@@ -132,7 +150,7 @@ async function configOf(
     stsEndpoint,
     durationSeconds: durationSeconds?.toString(),
   };
-  return await loadConfig({ kind: "settings", settings }, load);
+  return await loadConfig({ kind: "settings", settings, by: "option" }, load);
 }
 
 interface Way {

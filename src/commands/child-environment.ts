@@ -63,15 +63,16 @@ export function childEnvironment(
   environment: Environment,
   { way, region, keepAwsFiles, emptyFile }: ChildOptions,
 ): Record<string, string> {
-  const child: Record<string, string> = {};
+  const child = new Map<string, string>();
   for (const [name, value] of Object.entries(environment)) {
     if (value === undefined || isRemoved(name)) continue;
     const kept = withoutAwsProperties(name, value);
-    if (kept !== undefined) child[name] = kept;
+    if (kept !== undefined) child.set(name, kept);
   }
   const { NO_PROXY: upper, no_proxy: lower } = environment;
   return {
-    ...child,
+    // Not by assignment, which loses a variable that is called __proto__.
+    ...Object.fromEntries(child),
     ...variablesOf(way),
     AWS_METADATA_SERVICE_TIMEOUT: "5",
     AWS_METADATA_SERVICE_NUM_ATTEMPTS: "3",

@@ -24,7 +24,12 @@ export interface LoadOptions {
 /** Where a configuration comes from: a file that can be watched, or settings that stand as they are. */
 export type ConfigOrigin =
   | { readonly kind: "file"; readonly path: string; readonly settings: Settings }
-  | { readonly kind: "settings"; readonly settings: Settings };
+  | {
+      readonly kind: "settings";
+      readonly settings: Settings;
+      /** Whether they were said as options of the library. Default: as flags or variables. */
+      readonly by?: "option";
+    };
 
 /**
  * Decides between file and settings: flags before variables, and never both of one rank.
@@ -65,7 +70,8 @@ export async function loadConfig(origin: ConfigOrigin, options: LoadOptions): Pr
   }
   const { name, file } = fileOf(origin.settings);
   const input = overlay(file, origin.settings);
-  return check(input, options, "the command line", (path) => settingOf(path, name));
+  const source = origin.by === "option" ? "startCrossrole" : "the command line";
+  return check(input, options, source, (path) => settingOf(path, name, origin.by));
 }
 
 /** {@link loadConfig} of a file whose text has been read. */

@@ -78,14 +78,16 @@ export function fileOf(settings: Settings): { readonly name: string; readonly fi
   return { name, file: withoutNothing(file) };
 }
 
-/** A problem's path in that file, as what the user wrote: `--via or CROSSROLE_VIA`. */
-export function settingOf(path: string, name: string): string {
+/** A problem's path in that file, as what the user wrote: `--via or CROSSROLE_VIA`, or `via` of the library. */
+export function settingOf(path: string, name: string, by: "flag" | "option" = "flag"): string {
   const inRole = path.replace(`roles.${name}.`, "");
-  const found = Object.values(SETTINGS).find(
-    (setting) =>
+  const found = Object.entries(SETTINGS).find(
+    ([, setting]) =>
       setting.path !== "" && (inRole === setting.path || inRole.startsWith(`${setting.path}[`)),
   );
-  return found === undefined ? path : `${found.flag} or ${found.variable}`;
+  if (found === undefined) return path;
+  const [option, { flag, variable }] = found;
+  return by === "option" ? option : `${flag} or ${variable}`;
 }
 
 /** The flags and variables that describe one role, and so make no sense beside a file. */

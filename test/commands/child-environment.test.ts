@@ -63,6 +63,18 @@ describe("the environment of a child", () => {
     expect(childEnvironment({ OTHER: value }, options)["OTHER"]).toBe(value);
   });
 
+  it("has a variable whatever its name is", () => {
+    const environment: Record<string, string> = JSON.parse('{ "__proto__": "x", "toString": "y" }');
+    const child = childEnvironment(environment, options);
+
+    expect(Object.entries(child)).toEqual(
+      expect.arrayContaining([
+        ["__proto__", "x"],
+        ["toString", "y"],
+      ]),
+    );
+  });
+
   it("points at crossrole, whatever was pointed at before", () => {
     const environment = {
       AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://elsewhere",

@@ -54,8 +54,12 @@ async function status({ url, watch = false, json = false, ...flags }: StatusFlag
   if (report.problems.length > 0) process.exitCode = 1;
 }
 
-/** Until a signal ends it: a daemon that goes away is waited for. */
+/** Until a signal or the end of its reader ends it: a daemon that goes away is waited for. */
 async function follow(from: URL, json: boolean): Promise<never> {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    // `| head` has what it wanted: there is nobody to go on for.
+    if (error.code === "EPIPE") process.exit(0);
+  });
   const isLive = process.stdout.isTTY && process.env["TERM"] !== "dumb" && !json;
   for (;;) {
     try {

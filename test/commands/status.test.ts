@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import type { StatusReport } from "../../src/operations/status.ts";
 import { CANARY } from "../support/fake-sts.ts";
 import { request } from "../support/http.ts";
-import { crossrole, eventually, Program, READER, startMachine } from "../support/program.ts";
+import { crossrole, eventually, MAIN, Program, READER, startMachine } from "../support/program.ts";
 import type { Machine } from "../support/program.ts";
 import { freePort } from "../support/free-port.ts";
 
@@ -108,6 +108,27 @@ describe.concurrent("status", () => {
     await eventually(() => expect(last().startedAt).not.toBe(startedAt));
     watching.signal("SIGTERM");
     expect((await watching.ended).signal).toBe("SIGTERM");
+  });
+
+  it("ends with 0 with --watch at the first change that nobody reads any more", async () => {
+    await using served = await serving("piped");
+    // The shell waits for both, and tells how the first of the two ended.
+    const script =
+      '{ "$@"; echo "ended with $?" >&2; } | { head -c 10; exec <&-; echo "read enough" >&2; }';
+    await using piped = new Program(["status", "--url", served.url, "--watch", "--json"], {
+      env: machine.bareEnv,
+      command: ["/bin/sh", "-c", script, "sh", process.execPath, MAIN],
+    });
+    await piped.logged("read enough");
+
+    served.program.signal("SIGTERM");
+    await served.program.ended;
+    await using again = served.run();
+    await again.printed("\n");
+    const { stdout, errors } = await piped.ended;
+
+    expect(stdout).toHaveLength(10);
+    expect(errors.at(-1)).toBe("ended with 0");
   });
 
   it("tells of a file that the daemon has refused", async () => {

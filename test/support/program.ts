@@ -12,7 +12,7 @@ import type { FakeKey, FakeSts } from "./fake-sts.ts";
 export const READER = "arn:aws:iam::222222222222:role/orders-reader";
 export const GATEWAY = "arn:aws:iam::111111111111:role/gateway";
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+export const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 /** Compiled once for all processes of all runs: what is in it is checked by its hash. */
 const COMPILE_CACHE = fileURLToPath(
   new URL("../../node_modules/.cache/crossrole-tests", import.meta.url),

@@ -12,7 +12,11 @@ type Init = NonNullable<Parameters<Sdk["fromNodeProviderChain"]>[0]>;
  * of the process, so each is told what `environment` says. The AWS files, and the address of instance
  * metadata, stay those of the process.
  */
-export async function chainIn(environment: Environment, sdk: Sdk, init: Init) {
+export async function chainIn(
+  environment: Environment,
+  sdk: Sdk,
+  init: Init,
+): Promise<Awaited<ReturnType<Provider>>> {
   const profile = environment["AWS_PROFILE"] || "default";
   const none = new Error("Could not load credentials from any providers");
   return await sdk.createCredentialChain(

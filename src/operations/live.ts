@@ -48,6 +48,8 @@ export class Live {
     const watcher: Watcher = { channel, response, sent: "", sentMs: 0 };
     this.#watchers.add(watcher);
     response.once("close", () => this.#detach(watcher));
+    // There is no last answer to wait for: whoever ends its side has gone, and leaves its place to others.
+    response.socket?.once("end", () => response.end());
     this.#send(watcher, channel.render());
     this.#timer ??= setTimeout(() => this.#tick(), TICK_MS).unref();
     return true;

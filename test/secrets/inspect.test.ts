@@ -90,7 +90,7 @@ describe("no inspection shows a secret", () => {
     const cache = new CredentialCache({
       assumeRole: assumeRoleWith(callSts),
       assumeRoleOfPod: () => Promise.reject(new TypeError("there are no pods here")),
-      loadBase: loadBaseWith({ callSts, environment: {} }),
+      loadBase: loadBaseWith({ callSts, environment: process.env }),
       now: () => ({ wallMs: Date.now(), monotonicMs: performance.now() }),
       random: Math.random,
       onEvent: (event) => void events.push(event),

@@ -18,6 +18,6 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 60_000,
     // Most of the time is spent waiting for processes and sockets, not for a processor.
-    maxWorkers: 3,
+    maxWorkers: 4,
   },
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { READER, configOf, problemsIn, refusalOf } from "./support.ts";
 
 /** With a step for each pair of roles, each of these takes longer than a test may. */
-const ROLES = 70_000;
+const ROLES = 50_000;
 
 function rolesWith(line: (index: number) => string, count = ROLES): string {
   return `roles:\n${Array.from({ length: count }, (_, index) => `  ${line(index)}\n`).join("")}`;

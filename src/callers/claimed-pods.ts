@@ -1,5 +1,6 @@
 /** @module The pod that a token claims to be of: known, waited for, or asked for by its name. */
 import { LRUCache } from "lru-cache";
+import { TokenBucket } from "../credentials/token-bucket.ts";
 import { CrossroleError } from "../errors.ts";
 import type { Pod } from "../kubernetes/pod.ts";
 import type { PodIndex } from "./pod-index.ts";
@@ -10,9 +11,9 @@ const WAIT_MS = 700;
 /** Callers that wait at once; who comes beyond them asks again. */
 const MAX_WAITING = 256;
 
-/** Looks in flight, and in a second: claims cost nothing to make, and each could name another pod. */
+/** Looks in flight, and how often: claims cost nothing to make, and each could name another pod. */
 const MAX_LOOKS = 4;
-const LOOKS_PER_SECOND = 10;
+const LOOKS = { burst: 10, perSecond: 10 };
 
 /** How long a pod that a look has not found is not looked for again, and how many of them are remembered. */
 const ABSENT_MS = 5_000;
@@ -33,11 +34,11 @@ export class ClaimedPods {
   readonly #looks = new Map<string, Promise<"present" | "absent" | "untold">>();
   readonly #absent = new LRUCache<string, true>({ max: MAX_ABSENT, ttl: ABSENT_MS });
   #waiting = 0;
-  #secondMs = -Infinity;
-  #looksInSecond = 0;
+  readonly #budget: TokenBucket;
 
   constructor(options: ClaimedPodsOptions) {
     this.#options = options;
+    this.#budget = new TokenBucket(LOOKS, options.monotonicMs);
   }
 
   /**
@@ -76,7 +77,8 @@ export class ClaimedPods {
   async #lookFor(claimed: Claimed): Promise<"present" | "absent" | "untold"> {
     const running = this.#looks.get(claimed.uid);
     if (running !== undefined) return await running;
-    if (!this.#mayLook()) return "untold";
+    if (this.#looks.size >= MAX_LOOKS || this.#budget.untilNextMs > 0) return "untold";
+    this.#budget.take();
     const look = this.#look(claimed)
       .catch(() => "untold" as const)
       .finally(() => this.#looks.delete(claimed.uid));
@@ -105,15 +107,6 @@ export class ClaimedPods {
     } finally {
       unlisten();
     }
-  }
-
-  #mayLook(): boolean {
-    const nowMs = this.#options.monotonicMs();
-    if (nowMs - this.#secondMs >= 1_000) {
-      this.#secondMs = nowMs;
-      this.#looksInSecond = 0;
-    }
-    return this.#looks.size < MAX_LOOKS && this.#looksInSecond++ < LOOKS_PER_SECOND;
   }
 }
 

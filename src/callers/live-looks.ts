@@ -1,7 +1,7 @@
 /** @module What the API server says at this moment of who has an address: one look at a time for each, and not too often. */
 import { isDeepStrictEqual } from "node:util";
 import type { Pod } from "../kubernetes/pod.ts";
-import type { TokenBucket } from "../token-bucket.ts";
+import type { TokenBucket } from "../credentials/token-bucket.ts";
 import { LookBudget } from "./look-budget.ts";
 import type { PodIndex } from "./pod-index.ts";
 

@@ -1,7 +1,7 @@
 /** @module How often the API server may be asked who has an address: the sum over all nodes is its load. */
 import { LRUCache } from "lru-cache";
-import { TokenBucket } from "../token-bucket.ts";
-import type { Rate } from "../token-bucket.ts";
+import { TokenBucket } from "../credentials/token-bucket.ts";
+import type { Rate } from "../credentials/token-bucket.ts";
 
 /** Looks at the addresses of pods that were told of: of one, and of a node, which is what a kubelet may ask too. */
 const OF_POD: Rate = { burst: 10, perSecond: 5 };

@@ -1,5 +1,6 @@
 /** @module How often STS may be called by this process: a token bucket, first use before renewal. */
 import { CrossroleError } from "../errors.ts";
+import { TokenBucket } from "./token-bucket.ts";
 
 /** Who is waiting for the call: somebody with nothing in hand, or a renewal that has time. */
 export type CallPriority = "first" | "renewal";
@@ -14,21 +15,13 @@ interface Waiter {
  * behind a renewal: the one is somebody's start, the other has half a life left.
  */
 export class CallBudget {
-  readonly #perSecond: number;
-  readonly #burst: number;
-  readonly #monotonicMs: () => number;
+  readonly #bucket: TokenBucket;
   readonly #queues: Record<CallPriority, Waiter[]> = { first: [], renewal: [] };
-  #tokens: number;
-  #filledMs: number;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: { perSecond: number; burst: number; monotonicMs: () => number }) {
-    this.#perSecond = options.perSecond;
-    this.#burst = options.burst;
-    this.#monotonicMs = options.monotonicMs;
-    this.#tokens = options.burst;
-    this.#filledMs = options.monotonicMs();
+    this.#bucket = new TokenBucket(options, options.monotonicMs);
   }
 
   /** Resolves when a call may be made. @throws {@link CrossroleError} `ERR_CLOSED` after {@link close}. */
@@ -49,24 +42,15 @@ export class CallBudget {
   }
 
   #grant(): void {
-    this.#refill();
-    while (this.#tokens >= 1) {
+    while (this.#bucket.untilNextMs === 0) {
       const waiter = this.#queues.first.shift() ?? this.#queues.renewal.shift();
       if (waiter === undefined) return;
-      this.#tokens--;
+      this.#bucket.take();
       waiter.proceed();
     }
     if (this.#queues.first.length + this.#queues.renewal.length === 0) return;
     clearTimeout(this.#timer);
-    const untilNextMs = Math.ceil(((1 - this.#tokens) / this.#perSecond) * 1000);
-    this.#timer = setTimeout(() => this.#grant(), untilNextMs).unref();
-  }
-
-  #refill(): void {
-    const nowMs = this.#monotonicMs();
-    const earned = ((nowMs - this.#filledMs) / 1000) * this.#perSecond;
-    this.#tokens = Math.min(this.#burst, this.#tokens + earned);
-    this.#filledMs = nowMs;
+    this.#timer = setTimeout(() => this.#grant(), this.#bucket.untilNextMs).unref();
   }
 }
 

@@ -1,6 +1,6 @@
 /** @module How many Events may be written: so many of a pod, and so many of a node, fairly. */
 import { LRUCache } from "lru-cache";
-import { TokenBucket } from "../token-bucket.ts";
+import { TokenBucket } from "../credentials/token-bucket.ts";
 
 /** Of a whole node: one a second in the long run, 10 at once. */
 const OF_NODE = { burst: 10, perSecond: 1 };

@@ -57,11 +57,7 @@ interface Sts {
   readonly close: () => void;
 }
 
-export function createSts(options: StsOptions): CallSts {
-  return connectSts(options).callSts;
-}
-
-/** {@link createSts}, with the one call that gives no credentials, and its end. */
+/** The calls to STS, until their end. */
 export function connectSts(options: StsOptions): Sts {
   const { ask, close } = askingSts(options);
   return {

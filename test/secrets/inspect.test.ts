@@ -5,7 +5,7 @@ import { CredentialCache } from "../../src/credentials/cache.ts";
 import { Entry } from "../../src/credentials/entry.ts";
 import { loadBaseWith } from "../../src/sts/base-credentials.ts";
 import { assumeRoleWith } from "../../src/sts/assume-role.ts";
-import { createSts } from "../../src/sts/sts-client.ts";
+import { connectSts } from "../../src/sts/sts-client.ts";
 import type { Daemon } from "../../src/daemon.ts";
 import { ordersReader, temporaryCredentials } from "../support/credentials.ts";
 import { GATEWAY, ORDERS_READER, askAsSdk, oneRole, start, startSts } from "../support/daemon.ts";
@@ -86,7 +86,7 @@ describe("no inspection shows a secret", () => {
 
   it("of the cache and its events, whatever STS does", async () => {
     const events: CredentialEvent[] = [];
-    const callSts = createSts({ endpoint: sts.url, onSkew: () => undefined });
+    const { callSts } = connectSts({ endpoint: sts.url, onSkew: () => undefined });
     const cache = new CredentialCache({
       assumeRole: assumeRoleWith(callSts),
       assumeRoleOfPod: () => Promise.reject(new TypeError("there are no pods here")),

@@ -6,6 +6,8 @@ import type { BaseProvider } from "../../src/credentials/types.ts";
 import { loadBaseWith } from "../../src/sts/base-credentials.ts";
 import {
   GATEWAY,
+  NEXT_HOUR,
+  SESSION,
   baseOf,
   expectNoSecretIn,
   failureOf,
@@ -24,15 +26,6 @@ import { CANARY } from "../support/fake-sts.ts";
 import type { FakeKey } from "../support/fake-sts.ts";
 
 const home = useCleanEnvironment();
-
-/** A session's key: what instances, containers and SSO hand out. */
-const SESSION: FakeKey = {
-  accessKeyId: "ASIA999999999EXAMPLE",
-  secretAccessKey: `${CANARY}/session-secret`,
-  sessionToken: `${CANARY}/session-token`,
-  arn: "arn:aws:sts::111111111111:assumed-role/base/session",
-};
-const NEXT_HOUR = new Date(Math.ceil(Date.now() / 1000) * 1000 + 3_600_000);
 
 function load(edge: Edge, provider: BaseProvider, options = patience()) {
   const { callSts } = edge;

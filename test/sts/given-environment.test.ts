@@ -5,20 +5,21 @@ import { describe, expect, it, vi } from "vitest";
 import type { BaseProvider } from "../../src/credentials/types.ts";
 import { loadBaseWith } from "../../src/sts/base-credentials.ts";
 import { containerCredentials, startFakeService } from "../support/fake-credential-services.ts";
-import { CANARY } from "../support/fake-sts.ts";
 import type { FakeKey } from "../support/fake-sts.ts";
-import { GATEWAY, baseOf, failureOf, patience, startEdge, useCleanEnvironment } from "./support.ts";
+import {
+  GATEWAY,
+  NEXT_HOUR,
+  SESSION,
+  baseOf,
+  failureOf,
+  patience,
+  startEdge,
+  useCleanEnvironment,
+} from "./support.ts";
 import type { Edge } from "./support.ts";
 
 const home = useCleanEnvironment();
 
-const SESSION: FakeKey = {
-  accessKeyId: "ASIA999999999EXAMPLE",
-  secretAccessKey: `${CANARY}/session-secret`,
-  sessionToken: `${CANARY}/session-token`,
-  arn: "arn:aws:sts::111111111111:assumed-role/base/session",
-};
-const NEXT_HOUR = new Date(Math.ceil(Date.now() / 1000) * 1000 + 3_600_000);
 const NOWHERE_ELSE = { AWS_EC2_METADATA_DISABLED: "true" };
 
 type Variables = Readonly<Record<string, string>>;

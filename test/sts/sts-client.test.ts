@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { assumeRoleWith } from "../../src/sts/assume-role.ts";
 import type { StsCall } from "../../src/sts/call-outcome.ts";
-import { connectSts, createSts } from "../../src/sts/sts-client.ts";
+import { connectSts } from "../../src/sts/sts-client.ts";
 import type { CallSts } from "../../src/sts/sts-client.ts";
 import {
   READER,
@@ -46,7 +46,7 @@ function withoutNetwork(callSts: CallSts, sent: Request[]): CallSts {
 
 async function requestTo(region: string): Promise<Request | undefined> {
   const sent: Request[] = [];
-  const assume = assumeRoleWith(withoutNetwork(createSts({ onSkew: () => {} }), sent));
+  const assume = assumeRoleWith(withoutNetwork(connectSts({ onSkew: () => {} }).callSts, sent));
   await failureOf(assume(sessionOf({ region }), signerOf(KEY), patience()));
   return sent[0];
 }
@@ -180,7 +180,7 @@ describe("a failure", () => {
   it("says so when nobody listens", async () => {
     const sts = await startFakeSts();
     await sts.close();
-    const assume = assumeRoleWith(createSts({ endpoint: sts.url, onSkew: () => {} }));
+    const assume = assumeRoleWith(connectSts({ endpoint: sts.url, onSkew: () => {} }).callSts);
     const error = await failureOf(assume(sessionOf(), signerOf(KEY), patience()));
     expect(error.code).toBe("ERR_STS_UNAVAILABLE");
     expect(error.message).toContain("ECONNREFUSED");

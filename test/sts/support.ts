@@ -13,7 +13,7 @@ import type {
 } from "../../src/credentials/types.ts";
 import { CrossroleError } from "../../src/errors.ts";
 import { assumeRoleWith } from "../../src/sts/assume-role.ts";
-import { createSts } from "../../src/sts/sts-client.ts";
+import { connectSts } from "../../src/sts/sts-client.ts";
 import type { CallSts } from "../../src/sts/sts-client.ts";
 import { CANARY, startFakeSts } from "../support/fake-sts.ts";
 import type { FakeKey, FakeRole, FakeSts } from "../support/fake-sts.ts";
@@ -63,7 +63,7 @@ export interface Edge extends AsyncDisposable {
 export async function startEdge(role: Partial<FakeRole> = {}): Promise<Edge> {
   const sts = await startFakeSts();
   const skews: number[] = [];
-  const callSts = createSts({ endpoint: sts.url, onSkew: (skewMs) => skews.push(skewMs) });
+  const { callSts } = connectSts({ endpoint: sts.url, onSkew: (skewMs) => skews.push(skewMs) });
   const assumeRole = assumeRoleWith(callSts);
   const key = sts.addKey();
   sts.addRole({ arn: READER, ...role });
@@ -115,3 +115,14 @@ export function useCleanEnvironment(): () => string {
   });
   return () => home;
 }
+
+/** A session's key: what instances, containers and SSO hand out. */
+export const SESSION: FakeKey = {
+  accessKeyId: "ASIA999999999EXAMPLE",
+  secretAccessKey: `${CANARY}/session-secret`,
+  sessionToken: `${CANARY}/session-token`,
+  arn: "arn:aws:sts::111111111111:assumed-role/base/session",
+};
+
+/** When it expires. */
+export const NEXT_HOUR = new Date(Math.ceil(Date.now() / 1000) * 1000 + 3_600_000);

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { eventually } from "../support/program.ts";
 import { BUNDLE, ROOT } from "./bundled.ts";
-import { run } from "./tools.ts";
+import { run } from "../support/tool.ts";
 
 const UNITS = path.join(ROOT, "deploy", "systemd");
 

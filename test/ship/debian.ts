@@ -1,6 +1,7 @@
 /** @module Debian's smallest system, made of Debian's packages: what the image and systemd are tried on. */
 import { readFile } from "node:fs/promises";
-import { cached, run } from "./tools.ts";
+import { run } from "../support/tool.ts";
+import { cached } from "./tools.ts";
 
 /** The folder of a Debian 12 with systemd, for reading only. */
 export async function debianTree(): Promise<string> {

@@ -7,7 +7,7 @@ import { homedir, tmpdir } from "node:os";
 import path from "node:path";
 import { ROOT } from "./bundled.ts";
 import { aptSources } from "./debian.ts";
-import { run } from "./tools.ts";
+import { run } from "../support/tool.ts";
 
 export interface Image extends AsyncDisposable {
   /** Its files, mounted. */

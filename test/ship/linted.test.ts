@@ -5,7 +5,7 @@ import path from "node:path";
 import { describe, expect, inject, it } from "vitest";
 import { parse } from "yaml";
 import { ROOT } from "./bundled.ts";
-import { run } from "./tools.ts";
+import { run } from "../support/tool.ts";
 
 const LINT = "from cfnlint.runner import main; main()";
 const VALIDATE = `

@@ -7,7 +7,8 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Program, READER, startMachine } from "../support/program.ts";
 import { CLIENT, ROOT } from "./bundled.ts";
-import { cached, run } from "./tools.ts";
+import { run } from "../support/tool.ts";
+import { cached } from "./tools.ts";
 
 /** Somebody's project, with the package installed from its tarball. */
 let project: string;

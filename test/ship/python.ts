@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { cached, run } from "./tools.ts";
+import { run } from "../support/tool.ts";
+import { cached } from "./tools.ts";
 
 const REQUIREMENTS = path.join(import.meta.dirname, "pins", "requirements.txt");
 

@@ -6,7 +6,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { Booted, treeWithUnits } from "./booted.ts";
 import { CLIENT, ROOT } from "./bundled.ts";
-import { run } from "./tools.ts";
+import { run } from "../support/tool.ts";
 
 let root: string;
 

@@ -1,43 +1,7 @@
 /** @module What the suite needs of the machine: installed where it is missing, and where it cannot be, said. */
-import { execFile } from "node:child_process";
 import { access, constants, mkdir, rename, rm } from "node:fs/promises";
-import { homedir } from "node:os";
 import path from "node:path";
-import { promisify } from "node:util";
-
-const TIMEOUT_MS = 15 * 60_000;
-const MAX_BYTES = 64 * 1024 * 1024;
-
-export interface RunOptions {
-  readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string>>;
-}
-
-/** @returns what it wrote on stdout. @throws Error with `advice` and what it said. */
-export async function run(
-  [command = "", ...args]: readonly string[],
-  advice = "see why",
-  { cwd, env = {} }: RunOptions = {},
-): Promise<string> {
-  const PATH = [process.env["PATH"], "/usr/sbin", "/sbin"].join(path.delimiter);
-  try {
-    const { stdout } = await promisify(execFile)(command, args, {
-      cwd,
-      env: { ...process.env, PATH, ...env },
-      timeout: TIMEOUT_MS,
-      maxBuffer: MAX_BYTES,
-    });
-    return stdout;
-  } catch (error) {
-    const said = error instanceof Error && "stdout" in error ? String(error.stdout) : "";
-    throw new Error(
-      `${command} ${args[0]} failed: ${advice}\n${said.slice(-4_000)}${String(error)}`,
-      {
-        cause: error,
-      },
-    );
-  }
-}
+import { cacheFolder, commandPath, run } from "../support/tool.ts";
 
 /** Debian's package for each command that is missing is installed. */
 export async function needCommands(packages: Readonly<Record<string, string>>): Promise<void> {
@@ -55,9 +19,8 @@ export async function needCommands(packages: Readonly<Record<string, string>>): 
 }
 
 async function isOnPath(command: string): Promise<boolean> {
-  const folders = [...(process.env["PATH"] ?? "").split(path.delimiter), "/usr/sbin", "/sbin"];
   const found = await Promise.allSettled(
-    folders.map((folder) => access(path.join(folder, command), constants.X_OK)),
+    commandPath().map((folder) => access(path.join(folder, command), constants.X_OK)),
   );
   return found.some(({ status }) => status === "fulfilled");
 }
@@ -70,11 +33,7 @@ export async function cached(
   name: string,
   make: (folder: string) => Promise<void>,
 ): Promise<string> {
-  const { CROSSROLE_TEST_CACHE, XDG_CACHE_HOME } = process.env;
-  const cache = CROSSROLE_TEST_CACHE
-    ? path.resolve(CROSSROLE_TEST_CACHE)
-    : path.join(XDG_CACHE_HOME || path.join(homedir(), ".cache"), "crossrole");
-  const folder = path.join(cache, "ship", name);
+  const folder = path.join(cacheFolder("ship"), name);
   if (
     await access(folder).then(
       () => true,

@@ -1,7 +1,7 @@
 /** @module What Debian's packages have: two clients, curl, and what makes a network namespace. */
 import { access, constants } from "node:fs/promises";
 import path from "node:path";
-import { run } from "./run.ts";
+import { run } from "../../support/tool.ts";
 
 /** Packages by the command that they are needed for. */
 const PACKAGES: Readonly<Record<string, string>> = {

@@ -1,8 +1,9 @@
 /** @module The SDKs for JavaScript. */
 import { copyFile } from "node:fs/promises";
 import path from "node:path";
-import type { Installer } from "../install.ts";
-import { run, source } from "./run.ts";
+import type { Installer } from "../../support/installer.ts";
+import { run } from "../../support/tool.ts";
+import { source } from "./source.ts";
 
 const PINS = ["package.json", "package-lock.json"].map((name) => source(`pins/${name}`));
 

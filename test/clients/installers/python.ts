@@ -1,7 +1,8 @@
 /** @module The AWS CLI, boto3 and moto. */
 import path from "node:path";
-import type { Installer } from "../install.ts";
-import { run, source } from "./run.ts";
+import type { Installer } from "../../support/installer.ts";
+import { run } from "../../support/tool.ts";
+import { source } from "./source.ts";
 
 const REQUIREMENTS = source("pins/requirements.txt");
 

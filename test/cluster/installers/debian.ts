@@ -1,8 +1,8 @@
 /** @module What Debian's packages have: an etcd from before WatchList, and what changes a network. */
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
-import type { Installer } from "../install.ts";
-import { run } from "./run.ts";
+import type { Installer } from "../../support/installer.ts";
+import { run } from "../../support/tool.ts";
 
 /** Packages by the command that they are needed for, with what shows that it is there. */
 const PACKAGES = [

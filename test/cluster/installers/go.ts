@@ -1,8 +1,8 @@
 /** @module Programs that Go builds from a module of their own, whose go.mod and go.sum pin every source. */
 import { rm } from "node:fs/promises";
 import path from "node:path";
-import type { Installer } from "../install.ts";
-import { run } from "./run.ts";
+import type { Installer } from "../../support/installer.ts";
+import { run } from "../../support/tool.ts";
 
 interface GoProgram {
   /** The folder of go.mod, and the name of the program. */

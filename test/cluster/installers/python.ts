@@ -1,7 +1,7 @@
 /** @module boto3, in a virtual environment of its own: the machine's packages are never seen. */
 import path from "node:path";
-import type { Installer } from "../install.ts";
-import { run } from "./run.ts";
+import type { Installer } from "../../support/installer.ts";
+import { run } from "../../support/tool.ts";
 
 const REQUIREMENTS = path.join(import.meta.dirname, "../python/requirements.txt");
 

@@ -1,5 +1,5 @@
 /** @module How much one peer may take: connections, and requests that wait on one of them. */
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { CrossroleError } from "../errors.ts";
 import type { OnRefused } from "./answer.ts";
@@ -52,16 +52,18 @@ const waiting = new WeakMap<Socket, number>();
  * Reads no further on a connection whose answers lag behind. Node does so only for answers that are
  * written and not taken: while the first one is waited for, it would read and hold a whole flood.
  */
-export function boundPipelining({ socket }: IncomingMessage, response: ServerResponse): void {
+export function boundPipelining(socket: Socket): void {
   const count = waiting.get(socket) ?? 0;
   waiting.set(socket, count + 1);
   // Once, and after the packet: at the end of each request in it Node reads on.
   if (count === MAX_PIPELINED) queueMicrotask(() => isBehind(socket) && socket.pause());
-  response.once("close", () => {
-    const wasBehind = isBehind(socket);
-    waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
-    if (wasBehind && !isBehind(socket)) socket.resume();
-  });
+}
+
+/** To be told of each request that {@link boundPipelining} was told of, once it has been answered. */
+export function answered(socket: Socket): void {
+  const wasBehind = isBehind(socket);
+  waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
+  if (wasBehind && !isBehind(socket)) socket.resume();
 }
 
 /** Whether a request of this connection waits for its answer. */

@@ -1,6 +1,6 @@
 /** @module How a listener ends: whoever has asked is answered, and no connection is cut that is in use. */
 import { Server as NetServer } from "node:net";
-import type { Server, ServerResponse } from "node:http";
+import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { endWithAnswer } from "./answer.ts";
@@ -60,12 +60,6 @@ export class Drain {
   constructor(server: Server) {
     this.#server = server;
     server.on("connection", (socket: Socket) => this.#opened(socket));
-  }
-
-  /** Notes that a request has arrived, and when it has been answered. */
-  asked(socket: Socket, response: ServerResponse): void {
-    this.#used(socket);
-    response.once("close", () => this.#used(socket));
   }
 
   /**
@@ -173,7 +167,8 @@ export class Drain {
     }
   }
 
-  #used(socket: Socket): void {
+  /** Notes that a request has arrived on `socket`, or has been answered. */
+  used(socket: Socket): void {
     const connection = this.#connections.get(socket);
     if (connection === undefined) return;
     connection.isUnused = false;

@@ -7,7 +7,7 @@ import { CrossroleError, httpStatus } from "../errors.ts";
 import { askedBy, send } from "./answer.ts";
 import type { OnRefused } from "./answer.ts";
 import { bind } from "./bind.ts";
-import { boundConnections, boundPipelining } from "./connections.ts";
+import { answered, boundConnections, boundPipelining } from "./connections.ts";
 import { Drain } from "./drain.ts";
 import type { Others } from "./drain.ts";
 import { bracketed, ownHosts, refusalOf } from "./guard.ts";
@@ -126,9 +126,14 @@ function answerWith(server: Server, options: ListenOptions): Drain {
   const isOwn = ownHosts(options.host, options.hosts);
   const answer: RequestListener = (request, response) => {
     // Whatever follows a refused request on its connection was hidden in it: it is not even read.
-    if (refused.has(request.socket)) return;
-    boundPipelining(request, response);
-    drain.asked(request.socket, response);
+    const { socket } = request;
+    if (refused.has(socket)) return;
+    boundPipelining(socket);
+    drain.used(socket);
+    response.once("close", () => {
+      answered(socket);
+      drain.used(socket);
+    });
     const refusal = refusalOf(request, isOwn, options.pages);
     if (refusal === undefined) whenBodyIsEmpty(request, response, options);
     else refuse(request, response, refusal, options);
